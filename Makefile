@@ -1,0 +1,40 @@
+PYTHON ?= python3
+BIN := .venv/bin
+SCENE := sample_data/town_rgb.tif
+
+.PHONY: demo test check format bench
+.DEFAULT_GOAL := demo
+
+demo: .venv/demo.stamp  ## predict the sample scene with the bundled model
+	$(BIN)/rsmamba predict $(SCENE) --out demo/town_mask.tif --quicklook demo/town_quicklook.png --overwrite
+
+test: .venv/test.stamp  ## run the tests
+	$(BIN)/python -m pytest -n auto
+
+check: .venv/check.stamp  ## lint, format, types, layers, docstrings, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pydoclint -q rsmamba cli
+	$(BIN)/codespell
+
+format: .venv/check.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/bench.stamp  ## speed, memory and seams, beside rivals; writes benchmarks/results
+	$(BIN)/python benchmarks/scan.py
+	$(BIN)/python benchmarks/predict.py
+
+.venv/bin/pip:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+
+.venv/demo.stamp: pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+.venv/%.stamp: pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --editable . --group $*
+	touch $@

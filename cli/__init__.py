@@ -1,0 +1,1 @@
+"""The commands of rsmamba; packaged as rsmamba.cli."""

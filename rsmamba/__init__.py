@@ -1,0 +1,64 @@
+"""Segment large georeferenced scenes with vision state-space (Mamba) networks.
+
+The public names load on first use, so that ``import rsmamba`` costs neither torch nor rasterio.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rsmamba.classes import ClassScheme
+    from rsmamba.errors import RsmambaError
+    from rsmamba.geo.scene import Scene
+    from rsmamba.geo.tiles import TileGrid
+    from rsmamba.models.model_file import load_model, save_model
+    from rsmamba.models.registry import create_model, list_models
+    from rsmamba.models.scene_model import SceneModel
+    from rsmamba.prediction.engine import predict
+    from rsmamba.prediction.result import PredictResult
+
+__version__ = "0.1.0"
+
+_HOME_OF_NAME = {
+    "ClassScheme": "rsmamba.classes",
+    "PredictResult": "rsmamba.prediction.result",
+    "RsmambaError": "rsmamba.errors",
+    "Scene": "rsmamba.geo.scene",
+    "SceneModel": "rsmamba.models.scene_model",
+    "TileGrid": "rsmamba.geo.tiles",
+    "create_model": "rsmamba.models.registry",
+    "list_models": "rsmamba.models.registry",
+    "load_model": "rsmamba.models.model_file",
+    "predict": "rsmamba.prediction.engine",
+    "save_model": "rsmamba.models.model_file",
+}
+
+__all__ = [
+    "ClassScheme",
+    "PredictResult",
+    "RsmambaError",
+    "Scene",
+    "SceneModel",
+    "TileGrid",
+    "create_model",
+    "list_models",
+    "load_model",
+    "predict",
+    "save_model",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
+    """Load a public name on first use."""
+    home = _HOME_OF_NAME.get(name)
+    if home is None:
+        message = f"module 'rsmamba' has no attribute {name!r}; it has {', '.join(__all__)}"
+        raise AttributeError(message)
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Configuration files: the only place that knows YAML and pydantic."""

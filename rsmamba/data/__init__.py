@@ -1,0 +1,1 @@
+"""Training samples from images and label rasters."""

@@ -1,0 +1,1 @@
+"""Rasters and pixel geometry: NumPy and rasterio, no torch."""

@@ -1,0 +1,1 @@
+"""Accuracy from confusion matrices: NumPy only."""

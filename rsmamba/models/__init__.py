@@ -1,0 +1,1 @@
+"""Networks, and the wrapper that makes one predict scenes."""

@@ -1,0 +1,1 @@
+"""Tensor operators with a plain reference and fast backends."""

@@ -1,0 +1,1 @@
+"""The selective scan along several paths over an image."""
