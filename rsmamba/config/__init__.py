@@ -1,1 +1,5 @@
-"""Configuration files: the only place that knows YAML and pydantic."""
+"""Configuration files: the only package that knows YAML and pydantic."""
+
+from rsmamba.config.load import load_config
+
+__all__ = ["load_config"]

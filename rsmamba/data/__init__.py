@@ -1,1 +1,22 @@
-"""Training samples from images and label rasters."""
+"""Training data: scenes with label rasters, and random chips of them."""
+
+from rsmamba.data.chips import ChipDataset, EpochSampler
+from rsmamba.data.config import AugmentConfig, DataConfig
+from rsmamba.data.labelled import LabelledScene, Sample, open_scenes
+from rsmamba.data.pairs import ScenePair, find_pairs, find_splits
+from rsmamba.data.statistics import BandStatistics, band_statistics
+
+__all__ = [
+    "AugmentConfig",
+    "BandStatistics",
+    "ChipDataset",
+    "DataConfig",
+    "EpochSampler",
+    "LabelledScene",
+    "Sample",
+    "ScenePair",
+    "band_statistics",
+    "find_pairs",
+    "find_splits",
+    "open_scenes",
+]

@@ -1,0 +1,64 @@
+"""Band statistics over valid pixels."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsmamba.data.labelled import LabelledScene
+from rsmamba.errors import DataError
+
+_STRIP_ROWS = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandStatistics:
+    """Mean and standard deviation of each band, in the units of the pixels.
+
+    Attributes:
+        mean: One value a band.
+        std: One value a band; 1 for a constant band, so that dividing by it is safe.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def band_statistics(scenes: Iterable[LabelledScene]) -> BandStatistics:
+    """Compute mean and standard deviation of each band over all valid pixels.
+
+    Args:
+        scenes: Scenes with the same number of bands.
+
+    Returns:
+        The statistics.
+
+    Raises:
+        DataError: If there is no valid pixel.
+    """
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for values in _valid_strips(scenes):  # (C, pixels)
+        more = values.shape[1]
+        strip_mean = values.mean(axis=1)
+        delta = strip_mean - mean
+        # Chan's update stays exact where summing squares would cancel (16-bit data).
+        squares = squares + values.var(axis=1) * more + delta**2 * count * more / (count + more)
+        mean = mean + delta * more / (count + more)
+        count += more
+    if count == 0:
+        msg = "the training scenes have no valid pixel; check their nodata value or mask"
+        raise DataError(msg)
+    std = np.sqrt(squares / count)
+    std[std == 0] = 1.0
+    return BandStatistics(mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+
+
+def _valid_strips(scenes: Iterable[LabelledScene]) -> Iterable[NDArray[np.float64]]:
+    """Valid pixels of strips of rows, (C, pixels)."""
+    for scene in scenes:
+        for row in range(0, scene.height, _STRIP_ROWS):
+            height = min(_STRIP_ROWS, scene.height - row)
+            sample = scene.read(row=row, col=0, height=height, width=scene.width)
+            if sample.valid.any():
+                yield sample.pixels[:, sample.valid].astype(np.float64)

@@ -1,0 +1,198 @@
+"""End of an epoch: validation, model files, log file and one line of progress."""
+
+import csv
+import io
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from typing_extensions import override
+
+from rsmamba.data import LabelledScene
+from rsmamba.errors import NetworkError
+from rsmamba.metrics import compute_scores
+from rsmamba.models import SceneModel
+from rsmamba.train.module import SegmentationModule
+from rsmamba.train.validation import validate
+
+logger = logging.getLogger(__name__)
+
+WriteModel = Callable[[SceneModel, Path], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRecord:
+    """What one epoch came to.
+
+    Attributes:
+        epoch: Epoch, counted from 1.
+        step: Optimiser steps so far.
+        loss: Mean training loss.
+        learning_rate: Learning rate of the last step.
+        chips_per_second: Chips trained a second, without validation.
+        mean_iou: Validation mIoU, 0 to 1; None where the epoch was not validated.
+        overall_accuracy: Validation OA, 0 to 1; None likewise.
+        iou: Validation IoU of each class; empty likewise.
+        seconds: Duration of the run so far.
+        cpu_seconds: CPU time of the run so far, of all processes.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    learning_rate: float
+    chips_per_second: float
+    mean_iou: float | None
+    overall_accuracy: float | None
+    iou: tuple[float, ...]
+    seconds: float
+    cpu_seconds: float
+
+
+class EpochEnd(lightning.Callback):
+    """Validate, write best and last model file, and log.
+
+    Args:
+        scenes: Validation scenes.
+        run_dir: Folder of the run.
+        write_model: Writes a model to a path.
+    """
+
+    def __init__(
+        self, scenes: Sequence[LabelledScene], *, run_dir: Path, write_model: WriteModel
+    ) -> None:
+        self.scenes = scenes
+        self.run_dir = run_dir
+        self.write_model = write_model
+        self.records: list[EpochRecord] = []
+        self._epoch_started = 0.0
+        self._cpu_before = 0.0
+        self._cpu_started = cpu_seconds()
+
+    @property
+    def best(self) -> EpochRecord | None:
+        """The validated epoch of highest mIoU; the earlier one on a tie."""
+        validated = [record for record in self.records if record.mean_iou is not None]
+        return max(validated, key=lambda record: record.mean_iou or 0.0, default=None)
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records for the checkpoint."""
+        return {
+            "records": [asdict(record) for record in self.records],
+            "cpu_seconds": self._cpu(),
+        }
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the records of the run so far."""
+        self.records = [EpochRecord(**record) for record in state_dict["records"]]
+        self._cpu_before = float(state_dict["cpu_seconds"])
+
+    @override
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Start the epoch's clock."""
+        self._epoch_started = time.monotonic()
+
+    @override
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Validate, write and log.
+
+        Raises:
+            NetworkError: If the training loss is no longer finite.
+        """
+        if not isinstance(pl_module, SegmentationModule):
+            return
+        record = self._record(trainer, pl_module)
+        self.records.append(record)
+        model = pl_module.averaged_model
+        self._write(model, "last.safetensors")
+        if record is self.best:
+            self._write(model, "best.safetensors")
+        self._write_history(pl_module.config.data.classes.names)
+        logger.info("%s", _line(record, pl_module))
+
+    def _record(self, trainer: lightning.Trainer, module: SegmentationModule) -> EpochRecord:
+        """Collect the numbers of the epoch, with validation where it is due."""
+        seconds = time.monotonic() - self._epoch_started
+        losses = torch.stack(module.epoch_losses).cpu()
+        if not bool(losses.isfinite().all()):
+            msg = (
+                f"the training loss is not finite in epoch {trainer.current_epoch + 1}; lower "
+                "optimiser.learning_rate or set optimiser.gradient_clip"
+            )
+            raise NetworkError(msg)
+        options = module.config.trainer
+        epoch = trainer.current_epoch + 1
+        last = epoch == options.epochs or trainer.should_stop
+        scores = None
+        if last or epoch % options.validate_every == 0:
+            matrix = validate(
+                module.averaged_model,
+                self.scenes,
+                tile=options.validation_tile,
+                overlap=options.validation_overlap,
+            )
+            scores = compute_scores(matrix.counts)
+        return EpochRecord(
+            epoch=epoch,
+            step=trainer.global_step,
+            loss=float(losses.mean()),
+            learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
+            chips_per_second=len(losses) * options.batch_size / seconds,
+            mean_iou=scores.mean_iou if scores else None,
+            overall_accuracy=scores.overall_accuracy if scores else None,
+            iou=tuple(map(float, scores.iou)) if scores else (),
+            seconds=module.elapsed_seconds,
+            cpu_seconds=self._cpu(),
+        )
+
+    def _write(self, model: SceneModel, name: str) -> None:
+        """Write a model file beside its place and move it there."""
+        part = self.run_dir / f".{name}.part"
+        self.write_model(model, part)
+        part.replace(self.run_dir / name)
+
+    def _write_history(self, names: Sequence[str]) -> None:
+        """Write all records as CSV; a resumed run thus leaves no line twice."""
+        text = io.StringIO()
+        plain = [f.name for f in fields(EpochRecord) if f.name != "iou"]
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*plain, *(f"iou_{name}" for name in names)])
+        for record in self.records:
+            writer.writerow([*(getattr(record, name) for name in plain), *record.iou])
+        part = self.run_dir / ".history.csv.part"
+        part.write_text(text.getvalue(), encoding="utf-8")
+        part.replace(self.run_dir / "history.csv")
+
+    def _cpu(self) -> float:
+        """CPU time of the run so far, seconds."""
+        return self._cpu_before + cpu_seconds() - self._cpu_started
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and its finished children, seconds."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _line(record: EpochRecord, module: SegmentationModule) -> str:
+    """One line of progress."""
+    done = module.progress
+    left = record.seconds * (1 - done) / done if done else 0.0
+    accuracy = "" if record.mean_iou is None else f"  mIoU {record.mean_iou:.4f}"
+    return (
+        f"epoch {record.epoch}/{module.config.trainer.epochs}  loss {record.loss:.4f}{accuracy}  "
+        f"lr {record.learning_rate:.2e}  {record.chips_per_second:.1f} chips/s  "
+        f"{done:.0%} done, {left / 60:.0f} min left"
+    )

@@ -1,0 +1,230 @@
+"""Everything that decides a training run, as frozen dataclasses."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rsmamba.data import DataConfig
+from rsmamba.errors import OptionError
+
+Precision = Literal["32", "bf16", "16"]
+Storage = Literal["float32", "float16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Which network is trained.
+
+    Attributes:
+        name: Name of a network as `create_model` knows it.
+        options: Its options.
+        storage: Number type of the weights in the model files.
+        licence: Licence of the model file, as written into its header.
+    """
+
+    name: str = "cvmh_unet_small"
+    options: dict[str, Any] = field(default_factory=dict)
+    storage: Storage = "float32"
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiserConfig:
+    """AdamW and what surrounds it.
+
+    Attributes:
+        learning_rate: Highest learning rate.
+        weight_decay: Decay of matrices and kernels; vectors and state matrices are not decayed.
+        betas: Decay of AdamW's two moments.
+        gradient_clip: Largest norm of the gradient; 0 turns clipping off.
+        ema_decay: Decay of the running average of the weights, which is what is validated and
+            stored; 0 turns averaging off.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.999)
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.99
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: If a number is outside its range.
+        """
+        if self.learning_rate <= 0 or self.weight_decay < 0 or self.gradient_clip < 0:
+            msg = (
+                f"learning_rate is {self.learning_rate}, weight_decay {self.weight_decay}, "
+                f"gradient_clip {self.gradient_clip}; the first must be above 0, the others 0 or "
+                "more"
+            )
+            raise OptionError(msg)
+        if not 0 <= self.ema_decay < 1:
+            msg = f"ema_decay is {self.ema_decay}; give 0 (off) or more, below 1"
+            raise OptionError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleConfig:
+    """Linear warm-up, then a cosine down to a floor.
+
+    Attributes:
+        warmup: Share of the run in which the learning rate rises, 0 to below 1.
+        floor: Last learning rate as a share of the highest, 0 to 1.
+    """
+
+    warmup: float = 0.05
+    floor: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: If a share is outside its range.
+        """
+        if not 0 <= self.warmup < 1 or not 0 <= self.floor <= 1:
+            msg = f"warmup is {self.warmup} and floor {self.floor}; give shares from 0 to 1"
+            raise OptionError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossConfig:
+    """Weighted sum of cross entropy and Dice.
+
+    Attributes:
+        cross_entropy: Weight of the cross entropy.
+        dice: Weight of the Dice loss.
+        label_smoothing: Share of the target spread over all classes, 0 to below 1.
+        class_weights: Weight of each class in the cross entropy; None weighs all alike.
+    """
+
+    cross_entropy: float = 1.0
+    dice: float = 1.0
+    label_smoothing: float = 0.05
+    class_weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: If no loss is left, or a weight is negative.
+        """
+        if min(self.cross_entropy, self.dice) < 0 or self.cross_entropy + self.dice <= 0:
+            msg = (
+                f"cross_entropy is {self.cross_entropy} and dice {self.dice}; give weights of 0 or "
+                "more, not both 0"
+            )
+            raise OptionError(msg)
+        if not 0 <= self.label_smoothing < 1:
+            msg = f"label_smoothing is {self.label_smoothing}; give a share from 0 to below 1"
+            raise OptionError(msg)
+        if self.class_weights is not None and min(self.class_weights, default=-1) < 0:
+            msg = f"class_weights are {self.class_weights}; give one weight of 0 or more a class"
+            raise OptionError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerConfig:
+    """Length, place and machine of a run.
+
+    Attributes:
+        run_dir: Folder of the run: model files, log, configuration and checkpoint.
+        epochs: Number of epochs.
+        max_hours: Longest duration of the run, hours; the schedule is shortened so that it ends by
+            then. None sets no limit.
+        resume: Continue from the checkpoint of the run folder, if there is one.
+        batch_size: Chips of a step.
+        seed: Seed of weights, chips and dropout.
+        workers: Processes that load chips; 0 loads them in the training process.
+        threads: Threads of torch during the run; None leaves torch's choice.
+        device: Where to compute: "auto", "cpu", "cuda" or another of Lightning's accelerators.
+        precision: Number type of the forward pass.
+        validate_every: Epochs from one validation to the next; the last epoch is always validated.
+        validation_tile: Side of validation tiles, pixels.
+        validation_overlap: Pixels shared by neighbouring validation tiles.
+    """
+
+    run_dir: Path
+    epochs: int = 20
+    max_hours: float | None = None
+    resume: bool = False
+    batch_size: int = 8
+    seed: int = 0
+    workers: int = 0
+    threads: int | None = None
+    device: str = "auto"
+    precision: Precision = "32"
+    validate_every: int = 1
+    validation_tile: int = 512
+    validation_overlap: int = 64
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: If a count is below its smallest value.
+        """
+        lowest = {"epochs": 1, "batch_size": 1, "workers": 0, "validate_every": 1, "seed": 0}
+        for name, low in lowest.items():
+            if getattr(self, name) < low:
+                msg = f"{name} is {getattr(self, name)}; give {low} or more"
+                raise OptionError(msg)
+        if self.threads is not None and self.threads < 1:
+            msg = f"threads is {self.threads}; give 1 or more, or leave it out"
+            raise OptionError(msg)
+        if self.max_hours is not None and self.max_hours <= 0:
+            msg = f"max_hours is {self.max_hours}; give more than 0, or leave it out"
+            raise OptionError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes:
+        data: What is read and how chips are drawn.
+        trainer: Length, place and machine.
+        model: Network.
+        optimiser: AdamW, clipping and weight averaging.
+        schedule: Learning rate over the run.
+        loss: What is minimised.
+    """
+
+    data: DataConfig
+    trainer: TrainerConfig
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+
+    def __post_init__(self) -> None:
+        """Check the sections against each other.
+
+        Raises:
+            OptionError: If the numbers of classes and class weights differ, or an epoch has fewer
+                chips than a step.
+        """
+        weights = self.loss.class_weights
+        if weights is not None and len(weights) != self.data.classes.num_classes:
+            msg = (
+                f"loss.class_weights has {len(weights)} weights for "
+                f"{self.data.classes.num_classes} classes; give one a class"
+            )
+            raise OptionError(msg)
+        if self.data.chips_per_epoch < self.trainer.batch_size:
+            msg = (
+                f"data.chips_per_epoch is {self.data.chips_per_epoch}, less than "
+                f"trainer.batch_size {self.trainer.batch_size}; an epoch needs at least one step"
+            )
+            raise OptionError(msg)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of one epoch; an incomplete last batch is dropped."""
+        return self.data.chips_per_epoch // self.trainer.batch_size
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.steps_per_epoch * self.trainer.epochs

@@ -1,0 +1,73 @@
+"""Chips and scenes of a run for Lightning."""
+
+import lightning
+from torch.utils.data import DataLoader
+from typing_extensions import override
+
+from rsmamba.data import (
+    BandStatistics,
+    ChipDataset,
+    EpochSampler,
+    LabelledScene,
+    band_statistics,
+    find_splits,
+    open_scenes,
+)
+from rsmamba.data.chips import Batch
+from rsmamba.data.pairs import ScenePair
+from rsmamba.errors import DataError
+from rsmamba.train.config import TrainConfig
+
+
+class ChipDataModule(lightning.LightningDataModule):
+    """Opens and checks the data of a run; the scenes are read once.
+
+    Args:
+        config: The run.
+
+    Raises:
+        DataError: If data are missing or labels are not allowed.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.config = config
+        train, validation = find_splits(config.data)
+        self.train_scenes = self._open(train, config.data.cache_mb)
+        held = sum(scene.memory_bytes for scene in self.train_scenes) // 2**20
+        self.validation_scenes = self._open(validation, max(0, config.data.cache_mb - held))
+        if not any(scene.label_counts.any() for scene in self.train_scenes):
+            msg = "no training scene has a labelled pixel; every label is the ignore index"
+            raise DataError(msg)
+        self.statistics: BandStatistics = band_statistics(self.train_scenes)
+
+    @property
+    def num_bands(self) -> int:
+        """Bands of a chip."""
+        return len(self.train_scenes[0].bidx)
+
+    @override
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Make the loader of training chips."""
+        data, trainer = self.config.data, self.config.trainer
+        chips = ChipDataset(
+            self.train_scenes, config=data, statistics=self.statistics, seed=trainer.seed
+        )
+        return DataLoader(
+            chips,
+            sampler=EpochSampler(data.chips_per_epoch),
+            batch_size=trainer.batch_size,
+            num_workers=trainer.workers,
+            drop_last=True,
+        )
+
+    def _open(self, pairs: tuple[ScenePair, ...], cache_mb: int) -> list[LabelledScene]:
+        """Open scenes with the run's options."""
+        data = self.config.data
+        return open_scenes(
+            pairs,
+            classes=data.classes,
+            label_map=data.label_map,
+            bidx=data.bidx,
+            cache_mb=cache_mb,
+        )

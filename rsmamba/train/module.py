@@ -1,0 +1,157 @@
+"""The network in training: loss, optimiser, schedule and averaged weights."""
+
+import time
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from typing_extensions import override
+
+from rsmamba.data.chips import Batch
+from rsmamba.models import SceneModel
+from rsmamba.train.config import TrainConfig
+from rsmamba.train.losses import SegmentationLoss
+from rsmamba.train.schedules import learning_rate_factor
+
+
+class SegmentationModule(lightning.LightningModule):
+    """A SceneModel with everything that training adds to it.
+
+    Args:
+        model: Model to train, in place.
+        config: The run.
+    """
+
+    def __init__(self, model: SceneModel, config: TrainConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.loss = SegmentationLoss(config.loss, ignore_index=config.data.classes.ignore_index)
+        decay = config.optimiser.ema_decay
+        self.average = average_of(model, decay) if decay else None
+        self.epoch_losses: list[Tensor] = []
+        self._elapsed_before = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def averaged_model(self) -> SceneModel:
+        """The model to validate and store: averaged weights, or the trained ones."""
+        averaged = self.model if self.average is None else self.average.module
+        assert isinstance(averaged, SceneModel)  # noqa: S101
+        return averaged
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Duration of the run so far, over all its sessions."""
+        return self._elapsed_before + time.monotonic() - self._started
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, by steps or by time, whichever is further."""
+        done = self.global_step / self.config.total_steps
+        if self.config.trainer.max_hours is not None:
+            done = max(done, self.elapsed_seconds / (3600 * self.config.trainer.max_hours))
+        return min(done, 1.0)
+
+    @override
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Make AdamW; the learning rate is set before each step."""
+        options = self.config.optimiser
+        return torch.optim.AdamW(
+            parameter_groups(self.model, options.weight_decay),
+            lr=options.learning_rate,
+            betas=options.betas,
+        )
+
+    @override
+    def on_train_start(self) -> None:
+        """Start the clock of this session."""
+        self._started = time.monotonic()
+
+    @override
+    def on_train_epoch_start(self) -> None:
+        """Forget the losses of the last epoch."""
+        self.epoch_losses = []
+
+    @override
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set the learning rate, and the random state of dropout as a function of the step."""
+        torch.manual_seed(self.config.trainer.seed * 1_000_003 + self.global_step)
+        factor = learning_rate_factor(self.progress, self.config.schedule)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.config.optimiser.learning_rate * factor
+
+    @override
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Compute the loss of a batch of chips."""
+        logits = self.model(batch["pixels"], batch["valid"])
+        loss: Tensor = self.loss(logits, batch["labels"])
+        self.epoch_losses.append(loss.detach())
+        return loss
+
+    @override
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Move the average, and end the run when its time is over."""
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        if self.progress >= 1:
+            self.trainer.should_stop = True
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the duration so far."""
+        checkpoint["rsmamba_elapsed_seconds"] = self.elapsed_seconds
+
+    @override
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue the clock."""
+        self._elapsed_before = float(checkpoint["rsmamba_elapsed_seconds"])
+
+
+def average_of(model: nn.Module, decay: float) -> AveragedModel:
+    """Make a running average of weights and statistics that follows quickly at the start.
+
+    Args:
+        model: Model to follow.
+        decay: Weight of the past once the run is under way, 0 to below 1.
+
+    Returns:
+        The average, equal to the model before the first update.
+    """
+
+    def follow(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        if not average.is_floating_point():
+            return current
+        weight = min(decay, (1 + int(updates)) / (10 + int(updates)))
+        return torch.lerp(current, average, weight)
+
+    return AveragedModel(model, avg_fn=follow, use_buffers=True)
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Split parameters into decayed and not decayed.
+
+    Vectors (biases, norms, skip terms) and parameters that a network flags with
+    `_no_weight_decay` (state matrices) are not decayed.
+
+    Args:
+        model: Model to train.
+        weight_decay: Decay of the others.
+
+    Returns:
+        Two groups for an optimiser.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    free = [p.ndim < 2 or getattr(p, "_no_weight_decay", False) for p in trained]
+    return [
+        {
+            "params": [p for p, is_free in zip(trained, free, strict=True) if not is_free],
+            "weight_decay": weight_decay,
+        },
+        {
+            "params": [p for p, is_free in zip(trained, free, strict=True) if is_free],
+            "weight_decay": 0.0,
+        },
+    ]
