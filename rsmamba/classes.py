@@ -43,14 +43,14 @@ class ClassScheme:
             raise OptionError(message)
         if len(self.colours) != len(self.names):
             message = (
-                (
+
                 f"{len(self.names)} class names and {len(self.colours)} colours; "
                 "give one colour a class"
-            )
+
             )
             raise OptionError(message)
         for name, colour in zip(self.names, self.colours, strict=True):
-            if len(colour) != 3 or not all(0 <= part <= 255 for part in colour):
+            if [0 <= part <= 255 for part in colour] != [True] * 3:
                 message = f"colour of class {name!r} is {colour}; give red, green, blue in 0 to 255"
                 raise OptionError(message)
         if not len(self.names) <= self.ignore_index <= 255:

@@ -1,1 +1,17 @@
 """Networks, and the wrapper that makes one predict scenes."""
+
+from rsmamba.models.model_file import load_model, resolve_device, save_model
+from rsmamba.models.registry import MODELS, create_model, list_models, model_entry
+from rsmamba.models.scene_model import Architecture, SceneModel
+
+__all__ = [
+    "MODELS",
+    "Architecture",
+    "SceneModel",
+    "create_model",
+    "list_models",
+    "load_model",
+    "model_entry",
+    "resolve_device",
+    "save_model",
+]

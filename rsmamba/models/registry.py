@@ -1,0 +1,110 @@
+"""The networks by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from rsmamba.errors import OptionError
+from rsmamba.models.cvmh_unet import INPUT_MULTIPLE, CVMHUNet, CVMHUNetConfig
+from rsmamba.models.options import closest, config_from_options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEntry:
+    """Facts about a network.
+
+    Attributes:
+        summary: One line on what it is.
+        paper: Where it is described.
+        input_multiple: Number that the network pads the sides of its input to.
+        defaults: Options that differ from those of the configuration class.
+    """
+
+    summary: str
+    paper: str
+    input_multiple: int
+    defaults: Mapping[str, Any]
+
+
+_CVMH_PAPER = "arXiv 2410.05624"
+
+MODELS: dict[str, ModelEntry] = {
+    "cvmh_unet": ModelEntry(
+        summary="CVMH-UNet as published: CS2D scans, DCT fusion, 36.2 M parameters",
+        paper=_CVMH_PAPER,
+        input_multiple=INPUT_MULTIPLE,
+        defaults={},
+    ),
+    "cvmh_unet_small": ModelEntry(
+        summary="CVMH-UNet at a quarter of the width, 2.5 M parameters, bundled",
+        paper=_CVMH_PAPER,
+        input_multiple=INPUT_MULTIPLE,
+        # Pooled fusion gives one answer for chips and for larger tiles; half the states halve the
+        # scan's time at this width.
+        defaults={"dim": 24, "d_state": 8, "drop_path": 0.1, "dct_size": "published"},
+    ),
+}
+
+
+def list_models() -> list[str]:
+    """Return the names that ``create_model`` knows, sorted.
+
+    Returns:
+        The names.
+
+    Example:
+        >>> "cvmh_unet" in list_models()
+        True
+    """
+    return sorted(MODELS)
+
+
+def model_entry(name: str) -> ModelEntry:
+    """Return the facts about a network.
+
+    Args:
+        name: Name in the registry.
+
+    Returns:
+        Its entry.
+
+    Raises:
+        OptionError: If there is no such network; the text lists the names.
+    """
+    if name not in MODELS:
+        message = (
+            f"no network is called {name!r}{closest(name, MODELS)}; "
+            f"the networks are {', '.join(list_models())}"
+        )
+        raise OptionError(message)
+    return MODELS[name]
+
+
+def create_model(name: str, *, num_classes: int, in_channels: int = 3, **options: Any) -> nn.Module:  # noqa: ANN401 - options of any network
+    """Build a network with fresh weights.
+
+    Args:
+        name: Name in the registry, see ``list_models``.
+        num_classes: Channels K of the logits, at least 1.
+        in_channels: Bands C of the image, at least 1.
+        **options: Options of the network's configuration, for example ``d_state=8``.
+
+    Returns:
+        A module that maps an image (B, C, H, W), any H and W, to logits (B, K, H, W).
+
+    Raises:
+        OptionError: If the name or an option is unknown, or a value is not allowed.
+
+    Example:
+        >>> model = create_model("cvmh_unet_small", num_classes=5)
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        2488373
+    """
+    entry = model_entry(name)
+    if num_classes < 1 or in_channels < 1:
+        message = f"num_classes {num_classes} and in_channels {in_channels} must be at least 1"
+        raise OptionError(message)
+    config = config_from_options(CVMHUNetConfig, {**entry.defaults, **options})
+    return CVMHUNet(num_classes=num_classes, in_channels=in_channels, config=config)
