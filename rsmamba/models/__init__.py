@@ -1,14 +1,22 @@
 """Networks, and the wrapper that makes one predict scenes."""
 
 from rsmamba.models.model_file import load_model, resolve_device, save_model
-from rsmamba.models.registry import MODELS, create_model, list_models, model_entry
-from rsmamba.models.scene_model import Architecture, SceneModel
+from rsmamba.models.registry import (
+    MODELS,
+    Architecture,
+    create_model,
+    describe_architecture,
+    list_models,
+    model_entry,
+)
+from rsmamba.models.scene_model import SceneModel
 
 __all__ = [
     "MODELS",
     "Architecture",
     "SceneModel",
     "create_model",
+    "describe_architecture",
     "list_models",
     "load_model",
     "model_entry",

@@ -169,11 +169,7 @@ class MultiFrequencyFusion(nn.Module):
 
     @override
     def forward(self, encoded: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
-        """Map two maps (B, H, W, C) to one of the same shape.
-
-        Raises:
-            ShapeError: If the two shapes differ.
-        """
+        """Map two maps (B, H, W, C) to one of the same shape, or raise a ShapeError."""
         if encoded.shape != decoded.shape:
             message = (
                 f"encoder map {tuple(encoded.shape)} and decoder map {tuple(decoded.shape)} "

@@ -17,8 +17,8 @@ from safetensors.torch import save
 
 from rsmamba.classes import ClassScheme
 from rsmamba.errors import DeviceError, ModelFileError, OptionError, OutputError, RsmambaError
-from rsmamba.models.registry import create_model
-from rsmamba.models.scene_model import Architecture, SceneModel
+from rsmamba.models.registry import Architecture, create_model
+from rsmamba.models.scene_model import SceneModel
 
 FORMAT_NAME = "rsmamba-model"
 FORMAT_VERSION = 1

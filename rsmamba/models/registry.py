@@ -1,7 +1,7 @@
 """The networks by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import nn
@@ -26,6 +26,19 @@ class ModelEntry:
     paper: str
     input_multiple: int
     defaults: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What ``create_model`` needs to build a network again.
+
+    Attributes:
+        name: Name in the registry.
+        options: Every option of the network, as plain values.
+    """
+
+    name: str
+    options: Mapping[str, Any]
 
 
 _CVMH_PAPER = "arXiv 2410.05624"
@@ -102,9 +115,28 @@ def create_model(name: str, *, num_classes: int, in_channels: int = 3, **options
         >>> sum(parameter.numel() for parameter in model.parameters())
         2488373
     """
-    entry = model_entry(name)
+    config = _configuration(name, options)
     if num_classes < 1 or in_channels < 1:
         message = f"num_classes {num_classes} and in_channels {in_channels} must be at least 1"
         raise OptionError(message)
-    config = config_from_options(CVMHUNetConfig, {**entry.defaults, **options})
     return CVMHUNet(num_classes=num_classes, in_channels=in_channels, config=config)
+
+
+def describe_architecture(name: str, **options: Any) -> Architecture:  # noqa: ANN401 - options of any network
+    """Spell out every option of a network, so that a model file outlives a change of defaults.
+
+    Args:
+        name: Name in the registry.
+        **options: The options that differ from the defaults of that name.
+
+    Returns:
+        The name and all its options.
+
+    Raises:
+        OptionError: If the name or an option is unknown, or a value is not allowed.
+    """
+    return Architecture(name=name, options=asdict(_configuration(name, options)))
+
+
+def _configuration(name: str, options: Mapping[str, Any]) -> CVMHUNetConfig:
+    return config_from_options(CVMHUNetConfig, {**model_entry(name).defaults, **options})

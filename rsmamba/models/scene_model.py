@@ -7,7 +7,6 @@ logits of the same size. It wraps any module that maps (B, C, H, W) to (B, K, H,
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,19 +16,7 @@ from typing_extensions import override
 from rsmamba.classes import ClassScheme
 from rsmamba.errors import OptionError, ShapeError
 from rsmamba.models.layers.padding import pad_to_multiple
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Architecture:
-    """What ``create_model`` needs to build the network again.
-
-    Attributes:
-        name: Name in the registry.
-        options: Options of that name, as plain values.
-    """
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+from rsmamba.models.registry import Architecture
 
 
 class SceneModel(nn.Module):
