@@ -1,5 +1,6 @@
 """The networks by name."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -135,7 +136,9 @@ def describe_architecture(name: str, **options: Any) -> Architecture:  # noqa: A
     Raises:
         OptionError: If the name or an option is unknown, or a value is not allowed.
     """
-    return Architecture(name=name, options=asdict(_configuration(name, options)))
+    # Through JSON, so that an architecture equals the one read back from its file.
+    plain = json.loads(json.dumps(asdict(_configuration(name, options))))
+    return Architecture(name=name, options=plain)
 
 
 def _configuration(name: str, options: Mapping[str, Any]) -> CVMHUNetConfig:
