@@ -46,7 +46,7 @@ def test_every_public_name_resolves(name: str) -> None:
 def test_unknown_name_lists_the_known_ones() -> None:
     """As an attribute error, so that hasattr works."""
     with pytest.raises(AttributeError, match="no attribute 'segment'; it has ClassScheme"):
-        _ = rsmamba.segment  # type: ignore[attr-defined]  # wrong on purpose
+        _ = rsmamba.segment
 
 
 def test_predict_stays_a_function_after_its_package_is_loaded() -> None:

@@ -22,7 +22,7 @@ BASELINE = {"block": "vss", "fusion": "add", "paths": "cross", "stage_residual":
 RAW_SCAN_PARAMETERS = ("x_proj_weight", "dt_projs_weight", "dt_projs_bias", "A_logs", "Ds")
 
 
-def tiny(**options: Any) -> torch.nn.Module:
+def tiny(**options: Any) -> torch.nn.Module:  # noqa: ANN401 - options of any network
     """Return a network small enough to run in a moment."""
     torch.manual_seed(0)
     return create_model("cvmh_unet", num_classes=4, dim=8, d_state=2, **options)
