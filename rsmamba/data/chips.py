@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
+from typing_extensions import override
 
 from rsmamba.data.config import DataConfig, Sampling
 from rsmamba.data.labelled import LabelledScene, Sample
@@ -46,7 +47,8 @@ class ChipDataset(Dataset[Batch]):
             chip=config.chip, augment=config.augment, statistics=statistics
         )
 
-    def __getitem__(self, key: tuple[int, int]) -> Batch:  # type: ignore[override]  # the sampler gives pairs
+    @override
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
         """Draw one chip.
 
         Args:
@@ -92,6 +94,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def __len__(self) -> int:
         return self.length
 
+    @override
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return ((self.epoch, index) for index in range(self.length))
 

@@ -17,7 +17,7 @@ from typing_extensions import override
 from rsmamba.data import LabelledScene
 from rsmamba.errors import NetworkError
 from rsmamba.metrics import compute_scores
-from rsmamba.models import SceneModel
+from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.module import SegmentationModule
 from rsmamba.train.validation import validate
 

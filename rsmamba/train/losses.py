@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from typing_extensions import override
 
 from rsmamba.train.config import LossConfig
 
@@ -50,6 +51,7 @@ class SegmentationLoss(nn.Module):
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", weights, persistent=False)
 
+    @override
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Compute the loss of a batch.
 

@@ -10,10 +10,12 @@ from torch.optim.swa_utils import AveragedModel
 from typing_extensions import override
 
 from rsmamba.data.chips import Batch
-from rsmamba.models import SceneModel
+from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.config import TrainConfig
 from rsmamba.train.losses import SegmentationLoss
 from rsmamba.train.schedules import learning_rate_factor
+
+_STATE_SPACE_TERMS = frozenset({"A_logs", "Ds", "dt_projs_bias"})
 
 
 class SegmentationModule(lightning.LightningModule):
@@ -133,8 +135,8 @@ def average_of(model: nn.Module, decay: float) -> AveragedModel:
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Split parameters into decayed and not decayed.
 
-    Vectors (biases, norms, skip terms) and parameters that a network flags with
-    `_no_weight_decay` (state matrices) are not decayed.
+    Vectors (biases, norms) and the state-space terms are not decayed: pulling those towards 0 would
+    change how far a scan remembers.
 
     Args:
         model: Model to train.
@@ -144,7 +146,11 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
         Two groups for an optimiser.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
-    free = [p.ndim < 2 or getattr(p, "_no_weight_decay", False) for p in trained]
+    free = [
+        parameter.ndim < 2 or name.rpartition(".")[2] in _STATE_SPACE_TERMS
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    ]
     return [
         {
             "params": [p for p, is_free in zip(trained, free, strict=True) if not is_free],

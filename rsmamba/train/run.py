@@ -15,7 +15,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
 from rsmamba.errors import ConfigError, OutputExistsError
-from rsmamba.models import SceneModel, create_model, save_model
+from rsmamba.models.model_file import save_model
+from rsmamba.models.registry import create_model, describe_architecture, model_entry
+from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.callbacks import EpochEnd, EpochRecord, WriteModel
 from rsmamba.train.config import Precision, TrainConfig
 from rsmamba.train.datamodule import ChipDataModule
@@ -132,8 +134,12 @@ def _build_model(
     config: TrainConfig, data: ChipDataModule, network: nn.Module | None
 ) -> SceneModel:
     """Wrap the network with everything that the model file tells its user."""
-    name = "custom" if network is not None else config.model.name
+    name = config.model.name
+    architecture = None
+    input_multiple = 32
     if network is None:
+        architecture = describe_architecture(name, **config.model.options)
+        input_multiple = model_entry(name).input_multiple
         network = create_model(
             name,
             num_classes=config.data.classes.num_classes,
@@ -149,15 +155,30 @@ def _build_model(
         gsd_m=config.data.gsd_m,
         input_dtype="uint8" if data.train_scenes[0].dtype == "uint8" else None,
         band_names=config.data.band_names,
-        name=name,
+        input_multiple=input_multiple,
+        name=name if architecture else "custom",
+        architecture=architecture,
+        metadata={"licence": config.model.licence, "training": _protocol(config)},
     )
+
+
+def _protocol(config: TrainConfig) -> dict[str, object]:
+    """What the model file says about its training."""
+    return {
+        "train": list(config.data.train),
+        "validation": list(config.data.validation),
+        "chip": config.data.chip,
+        "chips": config.data.chips_per_epoch * config.trainer.epochs,
+        "seed": config.trainer.seed,
+    }
 
 
 def _model_writer(config: TrainConfig) -> WriteModel:
     """Writer of model files in the configured number type."""
+    half = config.model.storage == "float16"
 
     def write(model: SceneModel, path: Path) -> None:
-        save_model(model, path)
+        save_model(model, path, half=half)
 
     return write
 

@@ -1,0 +1,104 @@
+"""Training chips: aligned labels, repeatable draws, honest padding."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from rsmamba.classes import ClassScheme
+from rsmamba.data import (
+    AugmentConfig,
+    BandStatistics,
+    ChipDataset,
+    DataConfig,
+    EpochSampler,
+    LabelledScene,
+    ScenePair,
+)
+
+CLASSES = ClassScheme.from_names(["a", "b", "c"])
+STATISTICS = BandStatistics(mean=(50.0,), std=(10.0,))
+
+
+def write_raster(path: Path, values: NDArray[np.uint8]) -> Path:
+    profile = {"driver": "GTiff", "count": values.shape[0], "dtype": "uint8"}
+    transform = rasterio.Affine(1, 0, 500_000, 0, -1, 4_000_000)
+    height, width = values.shape[1:]
+    with rasterio.open(
+        path, "w", height=height, width=width, transform=transform, **profile
+    ) as file:
+        file.write(values)
+    return path
+
+
+def make_chips(folder: Path, *, side: int, augment: AugmentConfig, seed: int = 0) -> ChipDataset:
+    """Chips of one scene whose pixel is 100 times its label plus 1."""
+    labels = np.random.default_rng(1).integers(0, 3, (1, side // 4, side // 4), np.uint8)
+    labels = labels.repeat(4, axis=1).repeat(4, axis=2)
+    image = write_raster(folder / "image.tif", labels * 100 + 1)
+    mask = write_raster(folder / "mask.tif", labels)
+    scene = LabelledScene(ScenePair(image=image, mask=mask), classes=CLASSES)
+    config = DataConfig(
+        root=folder, train=("*",), validation=("*",), classes=CLASSES, chip=32, augment=augment
+    )
+    return ChipDataset([scene], config=config, statistics=STATISTICS, seed=seed)
+
+
+@pytest.fixture
+def plain() -> AugmentConfig:
+    return AugmentConfig(scale=(1.0, 1.0), colour_probability=0.0)
+
+
+def test_labels_follow_their_pixels_through_flips(tmp_path: Path, plain: AugmentConfig) -> None:
+    chips = make_chips(tmp_path, side=64, augment=plain)
+    for index in range(20):
+        chip = chips[0, index]
+        assert np.array_equal(chip["pixels"][0].numpy(), chip["labels"].numpy() * 100 + 1)
+
+
+def test_labels_follow_their_pixels_through_zoom(tmp_path: Path) -> None:
+    augment = AugmentConfig(scale=(0.5, 2.0), colour_probability=0.0)
+    chips = make_chips(tmp_path, side=128, augment=augment)
+    near = []
+    for index in range(20):
+        chip = chips[0, index]
+        nearest = np.clip(np.round((chip["pixels"][0].numpy() - 1) / 100), 0, 2)
+        near.append((nearest == chip["labels"].numpy()).mean())
+    # Only pixels that the zoom mixes from two classes may differ.
+    assert np.mean(near) > 0.8
+
+
+def test_padding_is_ignored(tmp_path: Path, plain: AugmentConfig) -> None:
+    chip = make_chips(tmp_path, side=20, augment=plain)[0, 0]
+    assert (chip["labels"] == 255).sum() == 32 * 32 - 20 * 20
+    assert set(chip["pixels"].unique().tolist()) <= {1.0, 101.0, 201.0}
+
+
+def test_chips_depend_on_seed_epoch_and_index_alone(tmp_path: Path) -> None:
+    one = make_chips(tmp_path, side=64, augment=AugmentConfig())
+    other = make_chips(tmp_path, side=64, augment=AugmentConfig())
+    other[5, 5]
+    assert np.array_equal(one[2, 3]["pixels"], other[2, 3]["pixels"])
+    assert not np.array_equal(one[2, 3]["pixels"], one[3, 3]["pixels"])
+    assert not np.array_equal(one[2, 3]["pixels"], one[2, 4]["pixels"])
+
+
+def test_colour_changes_leave_labels_alone(tmp_path: Path, plain: AugmentConfig) -> None:
+    plain_chip = make_chips(tmp_path, side=32, augment=plain)[0, 0]
+    strong = AugmentConfig(scale=(1.0, 1.0), colour_probability=1.0)
+    changed = make_chips(tmp_path, side=32, augment=strong)[0, 0]
+    assert np.array_equal(plain_chip["labels"], changed["labels"])
+    assert not np.array_equal(plain_chip["pixels"], changed["pixels"])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_do_not_change_chips(tmp_path: Path, workers: int) -> None:
+    chips = make_chips(tmp_path, side=64, augment=AugmentConfig())
+    sampler = EpochSampler(4)
+    sampler.set_epoch(3)
+    loaded = list(DataLoader(chips, sampler=sampler, batch_size=2, num_workers=workers))
+    for index in range(4):
+        assert np.array_equal(loaded[index // 2]["pixels"][index % 2], chips[3, index]["pixels"])
