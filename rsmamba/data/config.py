@@ -59,7 +59,7 @@ class DataConfig:
     `mask_suffix`. Relative folders count from `root`, and `root` from the working directory.
 
     Attributes:
-        root: Folder that holds the images and masks.
+        root: Folder that holds the images and masks; "~" stands for the home folder.
         images: Folder of the images below root.
         masks: Folder of the label rasters below root; may be the same folder.
         mask_suffix: Ending of the mask's stem that the image's stem lacks, such as "_labels".
@@ -103,6 +103,7 @@ class DataConfig:
             OptionError: If a split is empty, a size is below 1, or a label is mapped to something
                 that is neither a class index nor the ignore index.
         """
+        object.__setattr__(self, "root", self.root.expanduser())
         if not self.train or not self.validation:
             msg = "train and validation each need at least one glob pattern of image names"
             raise OptionError(msg)
@@ -111,6 +112,9 @@ class DataConfig:
                 f"chip is {self.chip}, chips_per_epoch {self.chips_per_epoch}, cache_mb "
                 f"{self.cache_mb}; allowed are at least 16, 1 and 0"
             )
+            raise OptionError(msg)
+        if self.gsd_m is not None and not self.gsd_m > 0:
+            msg = f"gsd_m is {self.gsd_m}; give metres a pixel above 0, or leave it out"
             raise OptionError(msg)
         allowed = {*range(self.classes.num_classes), self.classes.ignore_index}
         for value, target in self.label_map.items():

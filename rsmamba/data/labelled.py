@@ -1,23 +1,18 @@
 """A scene with its label raster, read by windows or from memory."""
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.io import DatasetReader
-from rasterio.windows import Window as RasterioWindow
 
 from rsmamba.classes import ClassScheme
 from rsmamba.data.pairs import ScenePair
-from rsmamba.errors import BandError, DataError, SceneError
+from rsmamba.errors import DataError, GridMismatchError
+from rsmamba.geo.grid import GeoGrid
+from rsmamba.geo.scene import Scene
+from rsmamba.geo.window import Window
 
 # Label rasters are checked in strips of this many rows, so that their size does not matter.
 _STRIP_ROWS = 1024
@@ -28,7 +23,7 @@ class Sample:
     """Pixels, validity and labels of one window.
 
     Attributes:
-        pixels: Raw pixel values (C, height, width).
+        pixels: Raw pixel values (C, height, width); 0 where not valid.
         valid: True where the image has data (height, width).
         labels: Class index or ignore index (height, width); ignore index where not valid.
     """
@@ -50,6 +45,7 @@ class LabelledScene:
     Raises:
         DataError: If image and label raster differ in size, the label raster has several bands or
             no integers, or it holds a value that is not allowed.
+        GridMismatchError: If both have a transform and the transforms differ.
         BandError: If the image lacks a band of `bidx`.
         SceneError: If a file cannot be read.
     """
@@ -65,10 +61,10 @@ class LabelledScene:
         self.pair = pair
         self.classes = classes
         self._label_map = dict(label_map or {})
-        with _opened(pair.image) as image, _opened(pair.mask) as mask:
-            self.height, self.width = int(image.height), int(image.width)
-            self.bidx = _choose_bands(image, bidx)
-            self.dtype = np.dtype(image.dtypes[self.bidx[0] - 1])
+        with Scene.open(pair.image, bidx=bidx) as image, Scene.open(pair.mask) as mask:
+            self.height, self.width = image.grid.height, image.grid.width
+            self.bidx = image.bidx
+            self.dtype = np.dtype(image.dtype)
             _check_mask(image, mask)
         self._memory: Sample | None = None
         self.label_counts = self._count_labels()
@@ -108,21 +104,19 @@ class LabelledScene:
                 valid=held.valid[rows, cols],
                 labels=held.labels[rows, cols],
             )
-        window = RasterioWindow(col, row, width, height)
-        with _opened(self.pair.image) as image:
-            pixels = image.read(list(self.bidx), window=window)
-            valid = image.dataset_mask(window=window) > 0
-        if pixels.dtype.kind == "f":
-            valid &= np.isfinite(pixels).all(axis=0)
+        window = Window(row=row, col=col, height=height, width=width)
+        # Opened for each read, since processes that load chips cannot share an open file.
+        with Scene.open(self.pair.image, bidx=self.bidx) as image:
+            pixels = image.read(window)
         labels = self._read_labels(window)
-        labels[~valid] = self.classes.ignore_index
-        return Sample(pixels=pixels, valid=valid, labels=labels)
+        labels[~pixels.valid] = self.classes.ignore_index
+        return Sample(pixels=pixels.values, valid=pixels.valid, labels=labels)
 
-    def _read_labels(self, window: RasterioWindow) -> NDArray[np.uint8]:
+    def _read_labels(self, window: Window) -> NDArray[np.uint8]:
         """Labels of a window with the map applied, or an error that names the wrong value."""
-        with _opened(self.pair.mask) as mask:
-            raw = mask.read(1, window=window).astype(np.int64)
-            has_label = mask.read_masks(1, window=window) > 0
+        with Scene.open(self.pair.mask) as mask:
+            read = mask.read(window)
+        raw, has_label = read.values[0].astype(np.int64), read.valid
         labels = np.full(raw.shape, self.classes.ignore_index, np.uint8)
         for value in np.unique(raw[has_label]):
             target = self._label_map.get(int(value), int(value))
@@ -132,12 +126,12 @@ class LabelledScene:
             labels[where] = target
         return labels
 
-    def _refuse(self, value: int, where: NDArray[np.bool_], window: RasterioWindow) -> None:
+    def _refuse(self, value: int, where: NDArray[np.bool_], window: Window) -> None:
         """Raise for a label value outside the class scheme."""
         rows, cols = np.nonzero(where)
         msg = (
             f"{self.pair.mask} holds the label {value} ({rows.size} pixels, the first at row "
-            f"{int(rows[0]) + window.row_off}, col {int(cols[0]) + window.col_off}); allowed are "
+            f"{int(rows[0]) + window.row}, col {int(cols[0]) + window.col}); allowed are "
             f"0 to {self.classes.num_classes - 1} and the ignore index "
             f"{self.classes.ignore_index}; set data.label_map to map it"
         )
@@ -148,7 +142,7 @@ class LabelledScene:
         counts = np.zeros(256, np.int64)
         for row in range(0, self.height, _STRIP_ROWS):
             rows = min(_STRIP_ROWS, self.height - row)
-            labels = self._read_labels(RasterioWindow(0, row, self.width, rows))
+            labels = self._read_labels(Window(row=row, col=0, height=rows, width=self.width))
             counts += np.bincount(labels.ravel(), minlength=256)
         return counts[: self.classes.num_classes]
 
@@ -174,18 +168,12 @@ def open_scenes(
         The scenes in the order of the pairs.
 
     Raises:
-        DataError: If labels are not allowed, or scenes differ in number of bands.
+        DataError: If labels are not allowed, or scenes differ in number or type of bands.
     """
     scenes = [
         LabelledScene(pair, classes=classes, label_map=label_map, bidx=bidx) for pair in pairs
     ]
-    for scene in scenes[1:]:
-        if len(scene.bidx) != len(scenes[0].bidx):
-            msg = (
-                f"{scene.pair.image} has {len(scene.bidx)} bands and {scenes[0].pair.image} "
-                f"{len(scenes[0].bidx)}; choose the same bands of each with data.bidx"
-            )
-            raise DataError(msg)
+    check_alike(scenes)
     free = cache_mb * 2**20
     for scene in scenes:
         if scene.memory_bytes <= free:
@@ -194,42 +182,54 @@ def open_scenes(
     return scenes
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[DatasetReader]:
-    """Open a raster; plain images without a georeference are as welcome as any."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as dataset:
-                yield dataset
-    except RasterioError as error:
-        msg = f"cannot read {path} as a raster: {error}"
-        raise SceneError(msg) from error
+def check_alike(scenes: Sequence[LabelledScene]) -> None:
+    """Refuse scenes that one network cannot take.
+
+    Args:
+        scenes: Scenes of one run.
+
+    Raises:
+        DataError: If they differ in number or data type of their bands.
+    """
+    for scene in scenes[1:]:
+        if (len(scene.bidx), scene.dtype) != (len(scenes[0].bidx), scenes[0].dtype):
+            msg = (
+                f"{scene.pair.image} has {len(scene.bidx)} bands of {scene.dtype} and "
+                f"{scenes[0].pair.image} {len(scenes[0].bidx)} of {scenes[0].dtype}; choose bands "
+                "with data.bidx, or convert the images to one data type"
+            )
+            raise DataError(msg)
 
 
-def _choose_bands(image: DatasetReader, bidx: Sequence[int] | None) -> tuple[int, ...]:
-    """Bands to read, all but alpha unless chosen."""
-    if bidx is None:
-        kinds = image.colorinterp
-        return tuple(i for i in image.indexes if kinds[i - 1] != ColorInterp.alpha)
-    missing = [band for band in bidx if band not in image.indexes]
-    if missing or not bidx:
-        msg = f"{image.name} has bands 1 to {image.count}; data.bidx asks for {list(bidx)}"
-        raise BandError(msg)
-    return tuple(bidx)
-
-
-def _check_mask(image: DatasetReader, mask: DatasetReader) -> None:
+def _check_mask(image: Scene, mask: Scene) -> None:
     """Refuse label rasters that cannot be class indices of this image."""
-    if (image.height, image.width) != (mask.height, mask.width):
+    if (image.grid.height, image.grid.width) != (mask.grid.height, mask.grid.width):
         msg = (
-            f"{mask.name} has {mask.height} x {mask.width} pixels (rows x columns) and its image "
-            f"{image.height} x {image.width}; both must have the same size"
+            f"{mask.path} is {mask.grid.width} px wide and {mask.grid.height} px high, its image "
+            f"{image.grid.width} and {image.grid.height}; both must have the same size"
         )
         raise DataError(msg)
-    if mask.count != 1 or np.dtype(mask.dtypes[0]).kind not in "iu":
+    if len(mask.bidx) != 1 or np.dtype(mask.dtype).kind not in "iu":
         msg = (
-            f"{mask.name} has {mask.count} bands of {mask.dtypes[0]}; a label raster has one band "
+            f"{mask.path} has {len(mask.bidx)} bands of {mask.dtype}; a label raster has one band "
             "of integers, the class indices"
         )
         raise DataError(msg)
+    _check_place(image, mask)
+
+
+def _check_place(image: Scene, mask: Scene) -> None:
+    """Refuse label rasters that lie elsewhere; many label rasters have no transform at all."""
+    if image.grid.transform.is_identity or mask.grid.transform.is_identity:
+        return
+    if not _transform_alone(image.grid).same_as(_transform_alone(mask.grid)):
+        msg = (
+            f"{mask.path} has the transform {tuple(mask.grid.transform)[:6]} and its image "
+            f"{tuple(image.grid.transform)[:6]}; warp one onto the grid of the other"
+        )
+        raise GridMismatchError(msg)
+
+
+def _transform_alone(grid: GeoGrid) -> GeoGrid:
+    """The grid without its CRS, which two programs may write in two ways."""
+    return GeoGrid(height=grid.height, width=grid.width, transform=grid.transform)

@@ -34,9 +34,15 @@ def find_pairs(config: DataConfig, patterns: Sequence[str]) -> tuple[ScenePair, 
         The pairs, ordered by image name.
 
     Raises:
-        DataError: If a folder is missing, a pattern matches nothing, or an image has no label
-            raster or several.
+        DataError: If a folder is missing, a pattern matches nothing, an image has no label raster
+            or several, or nothing tells images and label rasters apart.
     """
+    if config.images == config.masks and not config.mask_suffix:
+        msg = (
+            f"data.images and data.masks are both {config.images!r}; name two folders, or set "
+            'data.mask_suffix to the ending of the label rasters\' names, such as "_labels"'
+        )
+        raise DataError(msg)
     images = _files_by_stem(config.root / config.images)
     masks = _files_by_stem(config.root / config.masks)
     if config.mask_suffix:

@@ -46,9 +46,9 @@ class ChipTransform:
             A sample of chip size with float32 pixels.
         """
         self._geometry.set_random_seed(int(rng.integers(2**31)))
-        pixels = np.ascontiguousarray(
-            crop.pixels.astype(np.float32).transpose(1, 2, 0)
-        )  # (H, W, C)
+        # Resizing mixes neighbours: pixels beside a gap shall meet the mean, not a nodata number.
+        filled = np.where(crop.valid, crop.pixels.astype(np.float32), self._mean)  # (C, H, W)
+        pixels = np.ascontiguousarray(filled.transpose(1, 2, 0))  # (H, W, C)
         changed = self._geometry(image=pixels, masks=[crop.labels, crop.valid.astype(np.uint8)])
         image = np.ascontiguousarray(changed["image"].reshape(*changed["image"].shape[:2], -1))
         labels, valid = changed["masks"]
