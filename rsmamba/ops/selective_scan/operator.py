@@ -5,6 +5,8 @@
 is chosen before the call.
 """
 
+import importlib
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -16,6 +18,11 @@ from rsmamba.ops.selective_scan.chunked import (
     chunked_forward,
     num_chunks,
 )
+
+
+def _compiled() -> ModuleType:
+    """Load the compiled backend, and numba with it, when it is first needed."""
+    return importlib.import_module("rsmamba.ops.selective_scan.compiled")
 
 
 @torch.library.custom_op("rsmamba::selective_scan", mutates_args=())
@@ -33,8 +40,8 @@ def selective_scan_op(
 ) -> tuple[Tensor, Tensor]:
     """Return the outputs and the kept states of a scan."""
     inputs = ScanInputs(x, dt, A, B, C, D, dt_bias)
-    del backend
-    return chunked_forward(inputs, softplus=softplus, keep_states=keep_states)
+    forward = _compiled().compiled_forward if backend == "numba" else chunked_forward
+    return forward(inputs, softplus=softplus, keep_states=keep_states)
 
 
 @torch.library.custom_op("rsmamba::selective_scan_backward", mutates_args=())
@@ -53,8 +60,8 @@ def selective_scan_backward_op(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of x, dt, A, B, C, D and dt_bias."""
     inputs = ScanInputs(x, dt, A, B, C, D, dt_bias)
-    del backend
-    grads = chunked_backward(dy, inputs, states=states, softplus=softplus)
+    backward = _compiled().compiled_backward if backend == "numba" else chunked_backward
+    grads = backward(dy, inputs, states=states, softplus=softplus)
     return grads.x, grads.dt, grads.A, grads.B, grads.C, grads.D, grads.dt_bias
 
 
@@ -72,10 +79,13 @@ def _(
     backend: str,
 ) -> tuple[Tensor, Tensor]:
     """Return the shapes of a forward call."""
-    del dt, B, C, D, dt_bias, softplus, backend
-    chunks = num_chunks(x.shape[2]) if keep_states else 0
-    y = torch.empty_like(x, memory_format=torch.contiguous_format)
-    return y, x.new_empty((chunks, x.shape[0], *A.shape))
+    del dt, B, C, D, dt_bias, softplus
+    batch, paths, length, channels = x.shape
+    chunks = num_chunks(length) if keep_states else 0
+    shape = (chunks, batch, *A.shape)
+    if backend == "numba":
+        shape = (batch, paths, chunks, -(-channels // 16), A.shape[2], 16)
+    return torch.empty_like(x, memory_format=torch.contiguous_format), x.new_empty(shape)
 
 
 @selective_scan_backward_op.register_fake

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from rsmamba.errors import ShapeError
-from rsmamba.ops.dispatch import Backend
+from rsmamba.ops.dispatch import Backend, choose
 from rsmamba.ops.scan_paths import NUM_PATHS, ScanPaths
 from rsmamba.ops.ss2d.composite import ss2d_composite
+from rsmamba.ops.ss2d.operator import ss2d_scan_op
 
 __all__ = ["ss2d_scan"]
 
@@ -64,18 +65,26 @@ def ss2d_scan(
     if problem:
         raise ShapeError(problem)
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    chosen = choose("ss2d_scan", backend=backend, device=x.device, dtype=dtype)
+    maps = [tensor.to(dtype) for tensor in (x, projections)]
     with torch.autocast(x.device.type, enabled=False):
-        y = ss2d_composite(
-            x.to(dtype),
-            projections.to(dtype),
-            dt_weight=dt_weight.to(dtype),
-            dt_bias=dt_bias.to(dtype),
-            A=A.to(dtype),
-            D=D.to(dtype),
-            paths=paths,
-            backend=backend,
-        )
+        if chosen == "numba":
+            y = _fused(*maps, *(tensor.to(dtype) for tensor in parameters.values()), paths=paths)
+        else:
+            y = ss2d_composite(
+                *maps,
+                **{name: tensor.to(dtype) for name, tensor in parameters.items()},
+                paths=paths,
+                backend=chosen,
+            )
     return y.to(x.dtype)
+
+
+def _fused(*tensors: Tensor, paths: ScanPaths) -> Tensor:
+    """Run the fused operator."""
+    keep_states = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    y: Tensor = ss2d_scan_op(*tensors, paths, keep_states)[0]
+    return y
 
 
 def _shape_problem(

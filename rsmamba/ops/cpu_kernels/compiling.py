@@ -1,0 +1,29 @@
+"""How kernels are compiled: without the GIL, and kept on disk where a folder can be written."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function on its first call for each set of argument types.
+
+    The machine code is kept beside the source, or in the user's cache folder (or NUMBA_CACHE_DIR)
+    if the package is read-only. Without any such folder it is compiled again in each process.
+
+    Args:
+        function: Function in the part of Python that Numba compiles.
+
+    Returns:
+        The compiled function; it runs without the GIL.
+    """
+    try:
+        compiled: Callable[..., Any] = njit(function, nogil=True, cache=True)
+    except RuntimeError:  # Numba's way to say that no cache folder can be written
+        _LOGGER.info("no cache folder can be written: %s compiles anew", function.__name__)
+        compiled = njit(function, nogil=True)
+    return compiled

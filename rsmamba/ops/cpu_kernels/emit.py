@@ -1,0 +1,169 @@
+"""LLVM instructions on vectors of 16 float32 numbers.
+
+LLVM cuts ``<16 x float>`` into what the CPU has (AVX-512, AVX2, SSE, NEON). Memory is addressed by
+plain integers, in bytes, and need not be aligned. Functions that take a list of vectors work on
+them side by side, so that their chains of dependent instructions overlap.
+
+Products that are added use `llvm.fmuladd`: one instruction where the CPU has one, two elsewhere.
+`llvm.fma` would call the C library for each lane on a CPU without it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+LANES = 16
+VECTOR_BYTES = 4 * LANES
+
+FLOAT = ir.FloatType()
+INT32 = ir.IntType(32)
+INT64 = ir.IntType(64)
+VECTOR = ir.VectorType(FLOAT, LANES)
+_INTEGERS = ir.VectorType(INT32, LANES)
+
+_LOG2_E = 1.4426950408889634
+_ROUNDER = 12582912.0  # 1.5 * 2**23: adding it leaves the nearest integer in the low bits
+_SMALLEST_EXPONENT = -126.0
+
+# 2**f = 1 + f * q(f) on [-0.5, 0.5], minimax with relative error 9e-8. The constant term is exactly
+# one, so that a decay near one has an error near zero and long memories do not drift.
+_EXP2 = (
+    1.0,
+    0.6931470036506653,
+    0.24022242426872253,
+    0.05550733581185341,
+    0.009671512991189957,
+    0.001326472731307149,
+)
+# log(1 + e) = e * p(e) on [0, 1], minimax with relative error 3e-8.
+_LOG1P = (
+    0.9999999403953552,
+    -0.4999949336051941,
+    0.3331909775733948,
+    -0.24842973053455353,
+    0.19105947017669678,
+    -0.13663093745708466,
+    0.07822404056787491,
+    -0.02950402721762657,
+    0.005232388153672218,
+)
+
+
+def constant(value: float) -> Any:
+    """Return a vector of one constant."""
+    return ir.Constant(VECTOR, [float(value)] * LANES)
+
+
+def pointer(builder: Any, address: Any, to: Any = VECTOR) -> Any:
+    """Turn an address into a pointer."""
+    return builder.inttoptr(address, ir.PointerType(to))
+
+
+def load(builder: Any, address: Any, index: int = 0) -> Any:
+    """Load vector number `index`."""
+    return builder.load(pointer(builder, _offset(builder, address, index * VECTOR_BYTES)), align=4)
+
+
+def store(builder: Any, address: Any, value: Any, *, index: int = 0) -> None:
+    """Store vector number `index`."""
+    place = pointer(builder, _offset(builder, address, index * VECTOR_BYTES))
+    builder.store(value, place, align=4)
+
+
+def broadcast(builder: Any, address: Any, index: int = 0) -> Any:
+    """Load float number `index` and copy it to all lanes."""
+    place = pointer(builder, _offset(builder, address, index * 4), FLOAT)
+    scalar = builder.load(place, align=4)
+    single = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, INT32(0))
+    return builder.shuffle_vector(single, single, ir.Constant(_INTEGERS, [0] * LANES))
+
+
+def call(builder: Any, name: str, result: Any, arguments: Sequence[Any]) -> Any:
+    """Call an LLVM intrinsic by its full name."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    return builder.call(function, arguments)
+
+
+def fma(builder: Any, left: Any, right: Any, addend: Any) -> Any:
+    """Return left * right + addend."""
+    return call(builder, "llvm.fmuladd.v16f32", VECTOR, [left, right, addend])
+
+
+def at_least(builder: Any, limit: float, value: Any) -> Any:
+    """Return the larger of a constant and a value; NaN stays NaN."""
+    floor = constant(limit)
+    return builder.select(builder.fcmp_ordered(">", floor, value), floor, value)
+
+
+def exp2(builder: Any, exponents: Sequence[Any]) -> list[Any]:
+    """Return 2 to the power of each vector, for exponents from -126 (clamped) to 127."""
+    rounder = constant(_ROUNDER)
+    clamped = [at_least(builder, _SMALLEST_EXPONENT, value) for value in exponents]
+    shifted = [builder.fadd(value, rounder) for value in clamped]
+    whole = [builder.fsub(value, rounder) for value in shifted]
+    fraction = [builder.fsub(left, right) for left, right in zip(clamped, whole, strict=True)]
+    power = [constant(_EXP2[-1])] * len(fraction)
+    for coefficient in _EXP2[-2::-1]:
+        term = constant(coefficient)
+        power = [fma(builder, left, f, term) for left, f in zip(power, fraction, strict=True)]
+    # The integer part lies in the low bits of the shifted value; it moves to the exponent bits.
+    distance = ir.Constant(_INTEGERS, [23] * LANES)
+    steps = [builder.shl(builder.bitcast(value, _INTEGERS), distance) for value in shifted]
+    bits = [builder.bitcast(value, _INTEGERS) for value in power]
+    sums = [builder.add(left, right) for left, right in zip(bits, steps, strict=True)]
+    return [builder.bitcast(value, VECTOR) for value in sums]
+
+
+def exp_minus_abs(builder: Any, value: Any) -> Any:
+    """Return exp(-|value|)."""
+    magnitude = call(builder, "llvm.fabs.v16f32", VECTOR, [value])
+    return exp2(builder, [builder.fmul(magnitude, constant(-_LOG2_E))])[0]
+
+
+def softplus(builder: Any, value: Any) -> Any:
+    """Return log(1 + exp(value)) without overflow."""
+    small = exp_minus_abs(builder, value)
+    series = constant(_LOG1P[-1])
+    for coefficient in _LOG1P[-2::-1]:
+        series = fma(builder, series, small, constant(coefficient))
+    return fma(builder, series, small, at_least(builder, 0.0, value))
+
+
+def sigmoid(builder: Any, value: Any) -> Any:
+    """Return 1 / (1 + exp(-value)), the slope of the softplus."""
+    small = exp_minus_abs(builder, value)
+    positive = builder.fcmp_ordered(">", value, constant(0.0))
+    numerator = builder.select(positive, constant(1.0), small)
+    return builder.fdiv(numerator, builder.fadd(small, constant(1.0)))
+
+
+def sum_lanes(builder: Any, values: Sequence[Any]) -> Any:
+    """Return the vector of the lane sums of 16 vectors.
+
+    A tree of pairs: each level halves the number of vectors and the lanes that are left to add.
+    """
+    vectors, width = list(values), LANES // 2
+    while width:
+        lower = [lane for lane in range(LANES) if not lane & width]
+        pairs = zip(vectors[: len(vectors) // 2], vectors[len(vectors) // 2 :], strict=True)
+        vectors = [_add_halves(builder, pair, lower, width) for pair in pairs]
+        width //= 2
+    return vectors[0]
+
+
+def _add_halves(builder: Any, pair: tuple[Any, Any], lower: list[int], width: int) -> Any:
+    """Add the two halves of each vector; the sums of the first go to the lower lanes."""
+    first, second = [0] * LANES, [0] * LANES
+    for lane in lower:
+        first[lane], first[lane + width] = lane, LANES + lane
+        second[lane], second[lane + width] = lane + width, LANES + lane + width
+    masks = [ir.Constant(_INTEGERS, mask) for mask in (first, second)]
+    return builder.fadd(*(builder.shuffle_vector(*pair, mask) for mask in masks))
+
+
+def _offset(builder: Any, address: Any, size: int) -> Any:
+    """Return the address `size` bytes further on."""
+    return builder.add(address, INT64(size)) if size else address

@@ -1,0 +1,243 @@
+"""The forward kernel: one task of a scan.
+
+For each path and each chunk of 64 tokens, block after block of 16 channels: step sizes and inputs
+of the whole chunk first (no token waits for another), then the states group by group, which stay
+in registers while the chunk passes, then the outputs. Working block after block within a chunk
+reads whole rows of the map, in any scan order.
+
+Scratch memory, in vectors: 16 for the pixels of a chunk and of the next, 64 each for steps, inputs
+and outputs, 2 spare, then N for each block of the task.
+"""
+
+from typing import Any
+
+from rsmamba.ops.cpu_kernels.compiling import kernel
+from rsmamba.ops.cpu_kernels.emit import LANES, VECTOR_BYTES
+from rsmamba.ops.cpu_kernels.plan import CHUNK
+from rsmamba.ops.cpu_kernels.states import advance, load_states, store_states
+from rsmamba.ops.cpu_kernels.vectors import (
+    add,
+    broadcast,
+    copy_floats,
+    flush_denormals,
+    fma,
+    load,
+    load_int32,
+    load_int64,
+    multiply,
+    prefetch,
+    restore_denormals,
+    softplus,
+    store,
+    store_int64,
+    zero,
+)
+
+_STEPS = 16 * VECTOR_BYTES
+_INPUTS = _STEPS + CHUNK * VECTOR_BYTES
+_OUTPUTS = _INPUTS + CHUNK * VECTOR_BYTES
+_SPARE = _OUTPUTS + CHUNK * VECTOR_BYTES
+_STATES = _SPARE + 2 * VECTOR_BYTES
+
+
+def forward_scratch_bytes(blocks: int, states: int) -> int:
+    """Return the scratch memory of a task with so many blocks and states."""
+    return _STATES + blocks * states * VECTOR_BYTES
+
+
+@kernel
+def scan_forward(scan: Any, y: Any, task: Any, scratch: Any, width: Any) -> None:
+    """Scan the paths of a task; `width` is a tuple as long as a group of states."""
+    before = flush_denormals()
+    blocks = (scan.channels + LANES - 1) // LANES
+    for path in range(task.first_path, task.last_path):
+        clear(scratch + _STATES, (task.last_block - task.first_block) * scan.states)
+        for first in range(0, scan.length, CHUNK):
+            tokens = min(CHUNK, scan.length - first)
+            locate(scan, path, first, scratch)
+            for block in range(task.first_block, task.last_block):
+                states = scratch + _STATES + (block - task.first_block) * scan.states * VECTOR_BYTES
+                if scan.kept != 0:
+                    chunks = (scan.length + CHUNK - 1) // CHUNK
+                    index = ((task.batch * scan.paths + path) * chunks + first // CHUNK) * blocks
+                    kept = scan.kept + (index + block) * scan.states * VECTOR_BYTES
+                    copy_floats(kept, states, scan.states * LANES)
+                step_sizes(
+                    scan, task.batch, path, block, scratch, scratch + _STEPS, scratch + _SPARE
+                )
+                prefetch_next(scan, y, task, path, block, scratch)
+                _prepare(scan, task.batch, path, block, scratch)
+                _advance_states(scan, task.batch, path, block, tokens, scratch, states, width)
+                _write(scan, y, task.batch, path, block, tokens, scratch)
+    restore_denormals(before)
+
+
+@kernel
+def clear(address: Any, count: Any) -> None:
+    """Set vectors to zero."""
+    for index in range(count):
+        store(address + index * VECTOR_BYTES, zero())
+
+
+@kernel
+def locate(scan: Any, path: Any, first: Any, pixels: Any) -> None:
+    """Write the pixels of a chunk's tokens and of the next chunk's.
+
+    Places after the last token repeat its pixel.
+    """
+    for index in range(2 * CHUNK):
+        token = min(first + index, scan.length - 1)
+        pixel = token
+        if scan.order != 0:
+            pixel = load_int32(scan.order + (path * scan.length + token) * 4)
+        store_int64(pixels + index * 8, pixel)
+
+
+@kernel
+def prefetch_next(scan: Any, y: Any, task: Any, path: Any, block: Any, pixels: Any) -> None:
+    """Ask for what the next block of a chunk, or the first of the next chunk, will touch.
+
+    Rows are too far apart for the CPU to foresee it, and one block's work is long enough.
+    """
+    shift = (block + 1) * VECTOR_BYTES
+    ahead = 0
+    if block + 1 == task.last_block:
+        shift = task.first_block * VECTOR_BYTES
+        ahead = CHUNK
+    x = row_address(scan.x, task.batch, path, 0) + shift
+    steps = row_address(scan.steps, task.batch, path, 0) + shift
+    outputs = row_address(y, task.batch, path, 0) + shift
+    for token in range(ahead, ahead + CHUNK):
+        pixel = load_int64(pixels + token * 8)
+        prefetch(x + pixel * scan.x.pixel)
+        prefetch(outputs + pixel * y.pixel)
+        if scan.rank == 0:
+            prefetch(steps + pixel * scan.steps.pixel)
+
+
+@kernel
+def row_address(rows: Any, batch: Any, path: Any, pixel: Any) -> Any:
+    """Return the address of one row."""
+    return rows.address + batch * rows.batch + path * rows.path + pixel * rows.pixel
+
+
+@kernel
+def load_lanes(address: Any, lanes: Any, spare: Any) -> Any:
+    """Load 16 channels, or the last few of a row by way of the spare vector."""
+    if lanes < LANES:
+        store(spare, zero())
+        copy_floats(spare, address, lanes)
+        return load(spare)
+    return load(address)
+
+
+@kernel
+def store_lanes(address: Any, value: Any, lanes: Any, spare: Any) -> None:
+    """Store 16 channels, or the last few of a row by way of the spare vector."""
+    if lanes < LANES:
+        store(spare, value)
+        copy_floats(address, spare, lanes)
+    else:
+        store(address, value)
+
+
+@kernel
+def step_sizes(
+    scan: Any, batch: Any, path: Any, block: Any, pixels: Any, steps: Any, spare: Any
+) -> None:
+    """Write the step sizes of a chunk before the softplus, bias included."""
+    blocks = (scan.channels + LANES - 1) // LANES
+    bias = load(scan.dt_bias + (path * blocks + block) * VECTOR_BYTES)
+    weights = scan.dt_weight + (path * blocks + block) * scan.rank * VECTOR_BYTES
+    base = row_address(scan.steps, batch, path, 0)
+    lanes = min(LANES, scan.channels - block * LANES)
+    for token in range(0, CHUNK, 4):
+        row0 = base + load_int64(pixels + token * 8) * scan.steps.pixel
+        row1 = base + load_int64(pixels + token * 8 + 8) * scan.steps.pixel
+        row2 = base + load_int64(pixels + token * 8 + 16) * scan.steps.pixel
+        row3 = base + load_int64(pixels + token * 8 + 24) * scan.steps.pixel
+        target = steps + token * VECTOR_BYTES
+        if scan.rank == 0:
+            shift = block * VECTOR_BYTES
+            store(target, add(bias, load_lanes(row0 + shift, lanes, spare)))
+            store(target + VECTOR_BYTES, add(bias, load_lanes(row1 + shift, lanes, spare)))
+            store(target + 2 * VECTOR_BYTES, add(bias, load_lanes(row2 + shift, lanes, spare)))
+            store(target + 3 * VECTOR_BYTES, add(bias, load_lanes(row3 + shift, lanes, spare)))
+        else:
+            sum0, sum1, sum2, sum3 = bias, bias, bias, bias
+            for r in range(scan.rank):
+                weight = load(weights + r * VECTOR_BYTES)
+                sum0 = fma(broadcast(row0 + 4 * r), weight, sum0)
+                sum1 = fma(broadcast(row1 + 4 * r), weight, sum1)
+                sum2 = fma(broadcast(row2 + 4 * r), weight, sum2)
+                sum3 = fma(broadcast(row3 + 4 * r), weight, sum3)
+            store(target, sum0)
+            store(target + VECTOR_BYTES, sum1)
+            store(target + 2 * VECTOR_BYTES, sum2)
+            store(target + 3 * VECTOR_BYTES, sum3)
+
+
+@kernel
+def _prepare(scan: Any, batch: Any, path: Any, block: Any, scratch: Any) -> None:
+    """Turn the chunk's step sizes into steps, inputs step * x, and first outputs D * x."""
+    blocks = (scan.channels + LANES - 1) // LANES
+    skip = load(scan.D + (path * blocks + block) * VECTOR_BYTES)
+    base = row_address(scan.x, batch, path, 0) + block * VECTOR_BYTES
+    lanes = min(LANES, scan.channels - block * LANES)
+    for token in range(CHUNK):
+        pixel = load_int64(scratch + token * 8)
+        x = load_lanes(base + pixel * scan.x.pixel, lanes, scratch + _SPARE)
+        place = scratch + token * VECTOR_BYTES
+        step = load(place + _STEPS)
+        if scan.softplus != 0:
+            step = softplus(step)
+        store(place + _STEPS, step)
+        store(place + _INPUTS, multiply(step, x))
+        store(place + _OUTPUTS, multiply(skip, x))
+
+
+@kernel
+def _advance_states(
+    scan: Any,
+    batch: Any,
+    path: Any,
+    block: Any,
+    tokens: Any,
+    scratch: Any,
+    states: Any,
+    width: Any,
+) -> None:
+    """Pass the chunk through the states of a block, group after group."""
+    blocks = (scan.channels + LANES - 1) // LANES
+    B = row_address(scan.B, batch, path, 0)
+    C = row_address(scan.C, batch, path, 0)
+    for first in range(0, scan.states, len(width)):
+        A2 = scan.A2 + ((path * blocks + block) * scan.states + first) * VECTOR_BYTES
+        group = load_states(states + first * VECTOR_BYTES, width)
+        for token in range(tokens):
+            pixel = load_int64(scratch + token * 8)
+            place = scratch + token * VECTOR_BYTES
+            group = advance(
+                group,
+                A2,
+                place + _STEPS,
+                place + _INPUTS,
+                B + pixel * scan.B.pixel + first * 4,
+                C + pixel * scan.C.pixel + first * 4,
+                place + _OUTPUTS,
+            )
+        store_states(states + first * VECTOR_BYTES, group)
+
+
+@kernel
+def _write(scan: Any, y: Any, batch: Any, path: Any, block: Any, tokens: Any, scratch: Any) -> None:
+    """Write the chunk's outputs, or add them to those of the paths before."""
+    base = row_address(y, batch, path, 0) + block * VECTOR_BYTES
+    lanes = min(LANES, scan.channels - block * LANES)
+    spare = scratch + _SPARE
+    for token in range(tokens):
+        address = base + load_int64(scratch + token * 8) * y.pixel
+        value = load(scratch + _OUTPUTS + token * VECTOR_BYTES)
+        if scan.summed != 0 and path > 0:
+            value = add(load_lanes(address, lanes, spare), value)
+        store_lanes(address, value, lanes, spare)

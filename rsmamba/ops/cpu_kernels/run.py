@@ -1,0 +1,206 @@
+"""Cut a scan into tasks and run them.
+
+The forward may be cut anywhere, since channels do not meet. The backward sums over channels, so its
+cut depends on the sizes alone and never on the number of threads: the same inputs give the same
+bits on any machine of one kind.
+"""
+
+import functools
+import itertools
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rsmamba.ops.cpu_kernels.backward import backward_scratch_bytes, scan_backward
+from rsmamba.ops.cpu_kernels.emit import LANES
+from rsmamba.ops.cpu_kernels.forward import forward_scratch_bytes, scan_forward
+from rsmamba.ops.cpu_kernels.plan import (
+    Gradients,
+    Rows,
+    Scan,
+    Task,
+    num_blocks,
+    num_chunks,
+    pack,
+    unpack,
+)
+from rsmamba.ops.cpu_kernels.threads import run_tasks, scratch_address
+
+_LOG2_E = 1.4426950408889634
+_MOST_TASKS = 8  # backward tasks wanted at least, where memory allows
+_SLOT_BUDGET_BYTES = 24 * 2**20
+
+
+class Parameters(NamedTuple):
+    """The parameters of a scan, packed for blocks of 16 channels.
+
+    Attributes:
+        A2: A / log(2), (K, blocks, N, 16).
+        dt_weight: Step-size projection, (K, blocks, R, 16), or empty.
+        dt_bias: Bias of the step size, (K, blocks, 16).
+        D: Skip terms, (K, blocks, 16).
+    """
+
+    A2: Tensor
+    dt_weight: Tensor
+    dt_bias: Tensor
+    D: Tensor
+
+
+class Sums(NamedTuple):
+    """Gradients of the packed parameters, one for each batch item.
+
+    Attributes:
+        A: (batch, K, blocks, N, 16).
+        dt_weight: (batch, K, blocks, R, 16).
+        dt_bias: (batch, K, blocks, 16).
+        D: (batch, K, blocks, 16).
+    """
+
+    A: Tensor
+    dt_weight: Tensor
+    dt_bias: Tensor
+    D: Tensor
+
+
+def pack_parameters(
+    A: Tensor, *, D: Tensor | None, dt_bias: Tensor | None, dt_weight: Tensor | None = None
+) -> Parameters:
+    """Pack the parameters of a scan.
+
+    Args:
+        A: State decay rates, (K, D, N).
+        D: Skip terms, (K, D), or None.
+        dt_bias: Bias of the step size, (K, D), or None.
+        dt_weight: Step-size projection, (K, D, R), or None.
+
+    Returns:
+        The packed parameters, zeros for those that are absent.
+    """
+    none = A.new_zeros(A.shape[:2])
+    return Parameters(
+        A2=pack(A * _LOG2_E),
+        dt_weight=pack(A.new_zeros((*A.shape[:2], 0)) if dt_weight is None else dt_weight),
+        dt_bias=pack(none if dt_bias is None else dt_bias),
+        D=pack(none if D is None else D),
+    )
+
+
+def kept_shape(
+    batch: int, length: int, A: torch.Size, *, keep: bool
+) -> tuple[int, int, int, int, int, int]:
+    """Return the shape of the states that a forward keeps, (batch, K, chunks, blocks, N, 16)."""
+    paths, channels, states = A
+    chunks = num_chunks(length) if keep else 0
+    return batch, paths, chunks, num_blocks(channels), states, LANES
+
+
+def run_forward(scan: Scan, y: Rows, batch: int) -> None:
+    """Run the forward of all batch items, paths and channels.
+
+    Args:
+        scan: What to compute.
+        y: Where the outputs go.
+        batch: Number of batch items.
+    """
+    blocks = num_blocks(scan.channels)
+    paths = [(0, scan.paths)] if scan.summed else [(k, k + 1) for k in range(scan.paths)]
+    items = batch * len(paths)
+    pieces = min(blocks, -(-2 * torch.get_num_threads() // items))
+    width = (0,) * _width(scan.states, most=16)
+    tasks = [
+        Task(item, *path, *blocks_of_piece, item)
+        for item in range(batch)
+        for path in paths
+        for blocks_of_piece in _split(blocks, pieces)
+    ]
+
+    def run(task: Task) -> None:
+        scratch = forward_scratch_bytes(task.last_block - task.first_block, scan.states)
+        scan_forward(scan, y, task, scratch_address(scratch), width)
+
+    run_tasks([functools.partial(run, task) for task in tasks])
+
+
+def num_slots(scan_items: int, blocks: int, *, slot_bytes: int) -> int:
+    """Return into how many slots the sums over channels of one item are cut.
+
+    Args:
+        scan_items: Tasks there are without cutting channels.
+        blocks: Blocks of 16 channels.
+        slot_bytes: Memory of one slot for all items.
+
+    Returns:
+        At least 1; more where there are few tasks and memory allows.
+    """
+    affordable = _SLOT_BUDGET_BYTES // max(1, slot_bytes)
+    return max(1, min(blocks, -(-_MOST_TASKS // scan_items), affordable))
+
+
+def run_backward(scan: Scan, grads: Gradients, *, batch: int, slots: int) -> None:
+    """Run the backward of all batch items, paths and channels.
+
+    Args:
+        scan: What was computed, with the kept states.
+        grads: Where gradients are and go.
+        batch: Number of batch items.
+        slots: Pieces into which the channels are cut.
+    """
+    blocks = num_blocks(scan.channels)
+    paths = [(0, scan.paths)] if scan.summed else [(k, k + 1) for k in range(scan.paths)]
+    states = _width(scan.states, most=8)
+    tasks = [
+        Task(item, *path, *blocks_of_piece, slot * batch + item)
+        for item in range(batch)
+        for path in paths
+        for slot, blocks_of_piece in enumerate(_split(blocks, slots))
+    ]
+
+    def run(task: Task) -> None:
+        scratch = backward_scratch_bytes(
+            blocks=task.last_block - task.first_block,
+            states=scan.states,
+            rank=scan.rank,
+            width=states,
+        )
+        scan_backward(scan, grads, task, scratch_address(scratch), (0,) * states)
+
+    run_tasks([functools.partial(run, task) for task in tasks])
+
+
+def zero_sums(parameters: Parameters, batch: int) -> Sums:
+    """Return zeros for the gradients of the parameters of each batch item."""
+    return Sums(*(tensor.new_zeros((batch, *tensor.shape)) for tensor in parameters))
+
+
+def total(stacked: Tensor) -> Tensor:
+    """Sum over the first axis, one after the other, so that threads cannot change the bits."""
+    result = stacked[0].clone() if stacked.shape[0] == 1 else stacked[0] + stacked[1]
+    for other in stacked[2:]:
+        result += other
+    return result
+
+
+def parameter_gradients(sums: Sums, channels: int) -> Sums:
+    """Sum the gradients of the parameters over batch items and undo the packing.
+
+    Args:
+        sums: Gradients of the packed parameters for each batch item.
+        channels: Channels D.
+
+    Returns:
+        Gradients of A (K, D, N), dt_weight (K, D, R), dt_bias (K, D) and D (K, D).
+    """
+    return Sums(*(unpack(total(tensor), channels) for tensor in sums))
+
+
+def _width(states: int, *, most: int) -> int:
+    """Return how many states pass together: the largest width that divides N."""
+    return next(width for width in (16, 8, 1) if width <= most and states % width == 0)
+
+
+def _split(blocks: int, pieces: int) -> list[tuple[int, int]]:
+    """Cut a range of blocks into pieces of nearly equal size."""
+    bounds = [piece * blocks // pieces for piece in range(pieces + 1)]
+    return list(itertools.pairwise(bounds))

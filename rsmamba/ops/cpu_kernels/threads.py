@@ -1,0 +1,72 @@
+"""Threads that run the tasks of a kernel, and their scratch memory.
+
+Kernels release the GIL, so plain threads do. The pool belongs to one process and is made when first
+needed: a forked worker makes its own. Its size follows `torch.get_num_threads()`. Results never
+depend on it, since tasks write to places of their own.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+_ALIGNMENT = 64
+
+_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
+_own = threading.local()
+
+
+def run_tasks(tasks: Iterable[Callable[[], None]]) -> None:
+    """Run all tasks, on as many threads as torch uses, and wait for them.
+
+    Args:
+        tasks: Functions that release the GIL and do not depend on each other.
+    """
+    listed = list(tasks)
+    waiting = iter(listed)
+    helpers = min(torch.get_num_threads(), len(listed)) - 1
+    futures = [_pool().submit(_drain, waiting) for _ in range(helpers)]
+    try:
+        _drain(waiting)
+    finally:
+        for future in futures:
+            if not future.cancel():
+                future.result()
+
+
+def scratch_address(size: int) -> int:
+    """Return an address of at least `size` bytes that this thread may use until it asks again.
+
+    Args:
+        size: Bytes.
+
+    Returns:
+        The address, a multiple of 64.
+    """
+    memory: npt.NDArray[np.uint8] | None = getattr(_own, "memory", None)
+    if memory is None or memory.size < size + _ALIGNMENT:
+        memory = np.empty(size + _ALIGNMENT, np.uint8)
+        _own.memory = memory
+    return -(-memory.ctypes.data // _ALIGNMENT) * _ALIGNMENT
+
+
+def _drain(waiting: Iterable[Callable[[], None]]) -> None:
+    """Run tasks until none is left; several threads share the iterator."""
+    for task in waiting:
+        task()
+
+
+def _pool() -> ThreadPoolExecutor:
+    """Return this process's pool for the present number of threads.
+
+    A pool starts no thread before it is used, so that making one too many costs nothing and no lock
+    is needed, which a fork could leave locked.
+    """
+    key = (os.getpid(), torch.get_num_threads())
+    if key not in _pools:
+        _pools.setdefault(key, ThreadPoolExecutor(key[1], thread_name_prefix="rsmamba-scan"))
+    return _pools[key]
