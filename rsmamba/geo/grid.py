@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+import numpy as np
 from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
@@ -18,6 +19,7 @@ from rasterio.warp import transform_bounds
 
 from rsmamba.errors import OptionError
 from rsmamba.geo.gsd import ground_sample_distance_m
+from rsmamba.geo.transform import shifted, to_map
 from rsmamba.geo.window import Window
 
 # Two transforms are one if no corner of the grid moves by more than this part of a pixel.
@@ -110,7 +112,7 @@ class GeoGrid:
     @property
     def bounds(self) -> MapBounds:
         """The box around all four corners, CRS units (pixels if there is no transform)."""
-        corners = [self.transform * corner for corner in self._corners()]
+        corners = [to_map(self.transform, row=row, col=col) for col, row in self._corners()]
         eastings, northings = zip(*corners, strict=True)
         return MapBounds(
             left=min(eastings), bottom=min(northings), right=max(eastings), top=max(northings)
@@ -221,9 +223,9 @@ class GeoGrid:
 
     def _same_transform(self, other: "GeoGrid") -> bool:
         pixel = math.sqrt(abs(self.transform.determinant)) or 1.0
-        for corner in self._corners():
-            easting, northing = self.transform * corner
-            other_easting, other_northing = other.transform * corner
+        for col, row in self._corners():
+            easting, northing = to_map(self.transform, row=row, col=col)
+            other_easting, other_northing = to_map(other.transform, row=row, col=col)
             moved = math.hypot(easting - other_easting, northing - other_northing)
             if moved > _SAME_PIXEL_SHARE * pixel:
                 return False
@@ -233,17 +235,14 @@ class GeoGrid:
         # An identity means "no transform"; moving it would turn pixel counts into map coordinates.
         if self.transform.is_identity:
             return self.transform
-        return self.transform * Affine.translation(window.col, window.row)
+        return shifted(self.transform, rows=window.row, cols=window.col)
 
     def _covering(self, box: MapBounds) -> Window:
+        to_pixels = ~self.transform
         corners = [
-            ~self.transform * corner
-            for corner in (
-                (box.left, box.bottom),
-                (box.left, box.top),
-                (box.right, box.bottom),
-                (box.right, box.top),
-            )
+            to_map(to_pixels, col=easting, row=northing)
+            for easting in (box.left, box.right)
+            for northing in (box.bottom, box.top)
         ]
         cols, rows = zip(*corners, strict=True)
         # A millionth of a pixel of rounding must not add a row or a column.
@@ -290,10 +289,21 @@ def _same_gcps(
     )
 
 
+# Files store the coefficients as text of fifteen digits.
 def _same_rpcs(first: RPC | None, second: RPC | None) -> bool:
     if first is None or second is None:
         return first is second
-    return bool(first.to_dict() == second.to_dict())
+    ours, theirs = first.to_dict(), second.to_dict()
+    return all(
+        np.allclose(_numbers(ours[name]), _numbers(theirs[name]), rtol=1e-9, atol=1e-12)
+        for name in ours
+    )
+
+
+def _numbers(value: float | list[float] | None) -> list[float]:
+    if isinstance(value, list):
+        return value
+    return [value or 0.0]
 
 
 def _shifted_gcp(point: GroundControlPoint, window: Window) -> GroundControlPoint:

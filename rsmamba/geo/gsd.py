@@ -7,6 +7,8 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform as transform_points
 
+from rsmamba.geo.transform import to_map
+
 # WGS 84 ellipsoid: semi-major axis in metres and first eccentricity squared.
 _SEMI_MAJOR_M = 6378137.0
 _ECCENTRICITY_2 = 0.00669437999014
@@ -51,8 +53,12 @@ def _nominal(crs: CRS, transform: Affine) -> float | None:
 
 
 def _measured(crs: CRS, transform: Affine, *, centre_row: float, centre_col: float) -> float | None:
-    corners = [(centre_col, centre_row), (centre_col + 1, centre_row), (centre_col, centre_row + 1)]
-    eastings, northings = zip(*(transform * corner for corner in corners), strict=True)
+    corners = [
+        to_map(transform, row=centre_row, col=centre_col),
+        to_map(transform, row=centre_row, col=centre_col + 1),
+        to_map(transform, row=centre_row + 1, col=centre_col),
+    ]
+    eastings, northings = zip(*corners, strict=True)
     try:
         longitudes, latitudes = transform_points(
             crs, CRS.from_epsg(4326), list(eastings), list(northings)

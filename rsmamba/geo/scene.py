@@ -70,6 +70,7 @@ class Scene:
         expands_palette: True if palette indices are turned into colours.
         block_shape: Rows and columns of a storage block of the first selected band, pixels.
         overviews: Factors of the overviews of the first selected band.
+        files: All files that it is made of: itself, sidecars, the sources of a VRT.
         mask_kinds: What the valid mask is made of, any of ``nodata alpha mask NaN palette``.
     """
 
@@ -103,6 +104,7 @@ class Scene:
         self.unscaled = unscale and self.has_scaling and not self.expands_palette
         self.dtype = self._read_dtype()
         self.block_shape: tuple[int, int] = dataset.block_shapes[self.bidx[0] - 1]
+        self.files: tuple[str, ...] = tuple(dataset.files)
         self.overviews: tuple[int, ...] = tuple(dataset.overviews(self.bidx[0]))
         self._masks = StoredMasks.of(dataset, self.bidx)
         self.mask_kinds = self._name_masks()
