@@ -2,7 +2,7 @@
 
 from rsmamba.data.chips import ChipDataset, EpochSampler
 from rsmamba.data.config import AugmentConfig, DataConfig
-from rsmamba.data.labelled import LabelledScene, Sample, open_scenes
+from rsmamba.data.labelled import LabelledScene, Sample, check_alike, open_scenes
 from rsmamba.data.pairs import ScenePair, find_pairs, find_splits
 from rsmamba.data.statistics import BandStatistics, band_statistics
 
@@ -16,6 +16,7 @@ __all__ = [
     "Sample",
     "ScenePair",
     "band_statistics",
+    "check_alike",
     "find_pairs",
     "find_splits",
     "open_scenes",

@@ -19,6 +19,7 @@ from rsmamba.errors import NetworkError
 from rsmamba.metrics import compute_scores
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.module import SegmentationModule
+from rsmamba.train.run_folder import RunFolder
 from rsmamba.train.validation import validate
 
 logger = logging.getLogger(__name__)
@@ -56,19 +57,19 @@ class EpochRecord:
 
 
 class EpochEnd(lightning.Callback):
-    """Validate, write best and last model file, and log.
+    """Validate, write model files, history and checkpoint, and log.
 
     Args:
         scenes: Validation scenes.
-        run_dir: Folder of the run.
+        folder: Folder of the run.
         write_model: Writes a model to a path.
     """
 
     def __init__(
-        self, scenes: Sequence[LabelledScene], *, run_dir: Path, write_model: WriteModel
+        self, scenes: Sequence[LabelledScene], *, folder: RunFolder, write_model: WriteModel
     ) -> None:
         self.scenes = scenes
-        self.run_dir = run_dir
+        self.folder = folder
         self.write_model = write_model
         self.records: list[EpochRecord] = []
         self._epoch_started = 0.0
@@ -106,32 +107,26 @@ class EpochEnd(lightning.Callback):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Validate, write and log.
-
-        Raises:
-            NetworkError: If the training loss is no longer finite.
-        """
+        """Validate, write and log; a NetworkError ends a run that has diverged."""
         if not isinstance(pl_module, SegmentationModule):
             return
         record = self._record(trainer, pl_module)
         self.records.append(record)
         model = pl_module.averaged_model
-        self._write(model, "last.safetensors")
+        write_whole(self.folder.last_model, lambda part: self.write_model(model, part))
         if record is self.best:
-            self._write(model, "best.safetensors")
-        self._write_history(pl_module.config.data.classes.names)
+            write_whole(self.folder.best_model, lambda part: self.write_model(model, part))
+        text = self._history_text(pl_module.config.data.classes.names)
+        write_whole(self.folder.history, lambda part: part.write_text(text, encoding="utf-8"))
+        # Last, so that a run which is stopped before it writes this epoch's files once more.
+        write_whole(self.folder.checkpoint, trainer.save_checkpoint)
         logger.info("%s", _line(record, pl_module))
 
     def _record(self, trainer: lightning.Trainer, module: SegmentationModule) -> EpochRecord:
         """Collect the numbers of the epoch, with validation where it is due."""
         seconds = time.monotonic() - self._epoch_started
         losses = torch.stack(module.epoch_losses).cpu()
-        if not bool(losses.isfinite().all()):
-            msg = (
-                f"the training loss is not finite in epoch {trainer.current_epoch + 1}; lower "
-                "optimiser.learning_rate or set optimiser.gradient_clip"
-            )
-            raise NetworkError(msg)
+        check_finite(losses, module.averaged_model, epoch=trainer.current_epoch + 1)
         options = module.config.trainer
         epoch = trainer.current_epoch + 1
         last = epoch == options.epochs or trainer.should_stop
@@ -157,27 +152,55 @@ class EpochEnd(lightning.Callback):
             cpu_seconds=self._cpu(),
         )
 
-    def _write(self, model: SceneModel, name: str) -> None:
-        """Write a model file beside its place and move it there."""
-        part = self.run_dir / f".{name}.part"
-        self.write_model(model, part)
-        part.replace(self.run_dir / name)
-
-    def _write_history(self, names: Sequence[str]) -> None:
-        """Write all records as CSV; a resumed run thus leaves no line twice."""
+    def _history_text(self, names: Sequence[str]) -> str:
+        """All records as CSV; a resumed run thus leaves no line twice."""
         text = io.StringIO()
         plain = [f.name for f in fields(EpochRecord) if f.name != "iou"]
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([*plain, *(f"iou_{name}" for name in names)])
         for record in self.records:
             writer.writerow([*(getattr(record, name) for name in plain), *record.iou])
-        part = self.run_dir / ".history.csv.part"
-        part.write_text(text.getvalue(), encoding="utf-8")
-        part.replace(self.run_dir / "history.csv")
+        return text.getvalue()
 
     def _cpu(self) -> float:
         """CPU time of the run so far, seconds."""
         return self._cpu_before + cpu_seconds() - self._cpu_started
+
+
+def check_finite(losses: torch.Tensor, model: SceneModel, *, epoch: int) -> None:
+    """Refuse to go on with a network that has diverged.
+
+    Args:
+        losses: Losses of the epoch's steps (steps,).
+        model: The model that would be stored.
+        epoch: Epoch, counted from 1.
+
+    Raises:
+        NetworkError: If a loss or a weight is not finite.
+    """
+    weights = (value for value in model.parameters() if value.is_floating_point())
+    if bool(losses.isfinite().all()) and all(bool(value.isfinite().all()) for value in weights):
+        return
+    msg = (
+        f"the training diverged in epoch {epoch}: a loss or a weight is not finite; lower "
+        "optimiser.learning_rate or set optimiser.gradient_clip"
+    )
+    raise NetworkError(msg)
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside its place and move it there, so that it is never seen half written.
+
+    Args:
+        path: The file, replaced if it exists.
+        write: Writes to the path it is given.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def cpu_seconds() -> float:

@@ -10,6 +10,17 @@ from rsmamba.errors import OptionError
 Precision = Literal["32", "bf16", "16"]
 Storage = Literal["float32", "float16"]
 
+# Smallest values of the counts in the trainer section.
+_LOWEST = {
+    "epochs": 1,
+    "batch_size": 1,
+    "seed": 0,
+    "workers": 0,
+    "validate_every": 1,
+    "validation_tile": 32,
+    "validation_overlap": 0,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
@@ -53,12 +64,15 @@ class OptimiserConfig:
         Raises:
             OptionError: If a number is outside its range.
         """
-        if self.learning_rate <= 0 or self.weight_decay < 0 or self.gradient_clip < 0:
+        if not (self.learning_rate > 0 and self.weight_decay >= 0 and self.gradient_clip >= 0):
             msg = (
                 f"learning_rate is {self.learning_rate}, weight_decay {self.weight_decay}, "
                 f"gradient_clip {self.gradient_clip}; the first must be above 0, the others 0 or "
                 "more"
             )
+            raise OptionError(msg)
+        if not all(0 <= beta < 1 for beta in self.betas):
+            msg = f"betas are {self.betas}; give two numbers of 0 or more, below 1"
             raise OptionError(msg)
         if not 0 <= self.ema_decay < 1:
             msg = f"ema_decay is {self.ema_decay}; give 0 (off) or more, below 1"
@@ -119,8 +133,9 @@ class LossConfig:
         if not 0 <= self.label_smoothing < 1:
             msg = f"label_smoothing is {self.label_smoothing}; give a share from 0 to below 1"
             raise OptionError(msg)
-        if self.class_weights is not None and min(self.class_weights, default=-1) < 0:
-            msg = f"class_weights are {self.class_weights}; give one weight of 0 or more a class"
+        weights = self.class_weights
+        if weights is not None and not (min(weights, default=-1) >= 0 and max(weights) > 0):
+            msg = f"class_weights are {weights}; give one of 0 or more a class, not all of them 0"
             raise OptionError(msg)
 
 
@@ -129,16 +144,17 @@ class TrainerConfig:
     """Length, place and machine of a run.
 
     Attributes:
-        run_dir: Folder of the run: model files, log, configuration and checkpoint.
+        run_dir: Folder of the run: model files, history, configuration and checkpoint; "~" stands
+            for the home folder.
         epochs: Number of epochs.
         max_hours: Longest duration of the run, hours; the schedule is shortened so that it ends by
             then. None sets no limit.
-        resume: Continue from the checkpoint of the run folder, if there is one.
+        resume: Continue from the checkpoint of the run folder; begin where there is none.
         batch_size: Chips of a step.
         seed: Seed of weights, chips and dropout.
         workers: Processes that load chips; 0 loads them in the training process.
         threads: Threads of torch during the run; None leaves torch's choice.
-        device: Where to compute: "auto", "cpu", "cuda" or another of Lightning's accelerators.
+        device: Where to compute: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: Number type of the forward pass.
         validate_every: Epochs from one validation to the next; the last epoch is always validated.
         validation_tile: Side of validation tiles, pixels.
@@ -163,18 +179,24 @@ class TrainerConfig:
         """Check ranges.
 
         Raises:
-            OptionError: If a count is below its smallest value.
+            OptionError: If a number is outside its range.
         """
-        lowest = {"epochs": 1, "batch_size": 1, "workers": 0, "validate_every": 1, "seed": 0}
-        for name, low in lowest.items():
+        object.__setattr__(self, "run_dir", self.run_dir.expanduser())
+        for name, low in _LOWEST.items():
             if getattr(self, name) < low:
                 msg = f"{name} is {getattr(self, name)}; give {low} or more"
                 raise OptionError(msg)
         if self.threads is not None and self.threads < 1:
             msg = f"threads is {self.threads}; give 1 or more, or leave it out"
             raise OptionError(msg)
-        if self.max_hours is not None and self.max_hours <= 0:
+        if self.max_hours is not None and not self.max_hours > 0:
             msg = f"max_hours is {self.max_hours}; give more than 0, or leave it out"
+            raise OptionError(msg)
+        if self.validation_overlap >= self.validation_tile:
+            msg = (
+                f"validation_overlap is {self.validation_overlap} and validation_tile "
+                f"{self.validation_tile}; the overlap must be smaller than the tile"
+            )
             raise OptionError(msg)
 
 

@@ -10,6 +10,7 @@ from rsmamba.data import (
     EpochSampler,
     LabelledScene,
     band_statistics,
+    check_alike,
     find_splits,
     open_scenes,
 )
@@ -36,6 +37,7 @@ class ChipDataModule(lightning.LightningDataModule):
         self.train_scenes = self._open(train, config.data.cache_mb)
         held = sum(scene.memory_bytes for scene in self.train_scenes) // 2**20
         self.validation_scenes = self._open(validation, max(0, config.data.cache_mb - held))
+        check_alike([*self.train_scenes, *self.validation_scenes])
         if not any(scene.label_counts.any() for scene in self.train_scenes):
             msg = "no training scene has a labelled pixel; every label is the ignore index"
             raise DataError(msg)

@@ -66,7 +66,7 @@ class SegmentationLoss(nn.Module):
         total = logits.sum() * 0
         if not bool((labels != self.ignore_index).any()):
             return total
-        if self.config.cross_entropy:
+        if self.config.cross_entropy and self._is_weighed(labels):
             total = total + self.config.cross_entropy * functional.cross_entropy(
                 logits,
                 labels,
@@ -79,3 +79,9 @@ class SegmentationLoss(nn.Module):
                 logits, labels, ignore_index=self.ignore_index
             )
         return total
+
+    def _is_weighed(self, labels: Tensor) -> bool:
+        """False where all labels have weight 0, whose weighted mean would be NaN."""
+        if self.class_weights is None:
+            return True
+        return bool(self.class_weights[labels[labels != self.ignore_index]].any())

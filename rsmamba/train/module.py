@@ -1,7 +1,7 @@
 """The network in training: loss, optimiser, schedule and averaged weights."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -40,9 +40,7 @@ class SegmentationModule(lightning.LightningModule):
     @property
     def averaged_model(self) -> SceneModel:
         """The model to validate and store: averaged weights, or the trained ones."""
-        averaged = self.model if self.average is None else self.average.module
-        assert isinstance(averaged, SceneModel)  # noqa: S101
-        return averaged
+        return self.model if self.average is None else cast(SceneModel, self.average.module)
 
     @property
     def elapsed_seconds(self) -> float:

@@ -1,27 +1,26 @@
 """A training run from its configuration to its model files."""
 
-import json
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
-from rsmamba.errors import ConfigError, OutputExistsError
-from rsmamba.models.model_file import save_model
+from rsmamba.errors import ConfigError, DeviceError, OptionError, OutputError, RsmambaError
+from rsmamba.models.model_file import resolve_device, save_model
 from rsmamba.models.registry import create_model, describe_architecture, model_entry
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.callbacks import EpochEnd, EpochRecord, WriteModel
-from rsmamba.train.config import Precision, TrainConfig
+from rsmamba.train.config import ModelConfig, Precision, TrainConfig, TrainerConfig
 from rsmamba.train.datamodule import ChipDataModule
 from rsmamba.train.module import SegmentationModule
+from rsmamba.train.run_folder import RunFolder
+from rsmamba.train.session import plain_interrupt, torch_session
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +29,6 @@ _PRECISIONS: dict[Precision, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "bf16": "bf16-mixed",
     "16": "16-mixed",
 }
-# Sections that decide what is computed; a run cannot be resumed with other ones.
-_FIXED_SECTIONS = ("data", "model", "optimiser", "schedule", "loss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,89 +51,137 @@ class TrainResult:
 
 
 def fit(
-    config: TrainConfig, *, network: nn.Module | None = None, write_model: WriteModel | None = None
+    config: TrainConfig,
+    *,
+    network: nn.Module | None = None,
+    input_multiple: int = 32,
+    write_model: WriteModel | None = None,
 ) -> TrainResult:
     """Train a network and leave its best and its last model file in the run folder.
+
+    Nothing is written before configuration and data are known to be usable. A run that is stopped
+    can be continued after its last whole epoch, and then ends with the numbers of one that was not.
 
     Args:
         config: The run.
         network: Network to train, (B, C, H, W) to (B, K, H, W) logits; None makes the one that
             `config.model` names.
-        write_model: Writes a model to a path; None writes a model file of rsmamba. Needed with a
-            `network` that `create_model` does not know.
+        input_multiple: Number that both sides of the input of `network` must be divisible by; 32
+            suits five halvings. Networks that `config.model` names bring their own.
+        write_model: Writes a model to a path; needed with `network`, since a model file of rsmamba
+            holds networks that `create_model` knows.
 
     Returns:
         Where the files are and how each epoch went.
 
     Raises:
+        OptionError: If an option of the network or the precision is not allowed, or `network` comes
+            without `write_model`.
+        DeviceError: If the device is not there.
+        DataError: If data are missing or not usable.
         OutputExistsError: If the run folder holds a run and `trainer.resume` is off.
-        ConfigError: If a run is resumed with another configuration.
+        ConfigError: If a run cannot be continued with this configuration.
+        OutputError: If the run folder cannot be written.
+        NetworkError: If the training diverges.
     """
-    options = config.trainer
-    checkpoint = options.run_dir / "last.ckpt"
-    _prepare_run_dir(config, checkpoint)
-    with _torch_session(options.threads):
-        torch.manual_seed(options.seed)
+    if network is not None and write_model is None:
+        msg = "a network of your own cannot be written as a model file; give write_model as well"
+        raise OptionError(msg)
+    device = _find_device(config.trainer)
+    folder = RunFolder(path=config.trainer.run_dir)
+    checkpoint = folder.check(config)
+    if network is None:
+        _check_network(config.model)
+    with torch_session(config.trainer.threads):
+        torch.manual_seed(config.trainer.seed)
         data = ChipDataModule(config)
-        model = _build_model(config, data, network)
+        model = _build_model(config, data, network, input_multiple=input_multiple)
         end = EpochEnd(
             data.validation_scenes,
-            run_dir=options.run_dir,
+            folder=folder,
             write_model=write_model or _model_writer(config),
         )
+        chips = data.train_dataloader()
         module = SegmentationModule(model, config)
-        trainer = _make_trainer(config, end)
+        folder.begin(config)
         logger.info("%s", _summary(config, data, model))
-        trainer.fit(
-            module,
-            train_dataloaders=data.train_dataloader(),
-            ckpt_path=str(checkpoint) if checkpoint.exists() else None,
-            weights_only=True,
+        with _left_tidy(folder, end):
+            trainer = _make_trainer(config, end, device)
+            trainer.fit(
+                module,
+                train_dataloaders=chips,
+                ckpt_path=None if checkpoint is None else str(checkpoint),
+                weights_only=True,
+            )
+    return _result(folder, end)
+
+
+def _find_device(options: TrainerConfig) -> torch.device:
+    """The device that was asked for, with the precision that it can do."""
+    try:
+        device = resolve_device(options.device)
+    except DeviceError as error:
+        msg = (
+            f"trainer.device is {options.device!r}, which this machine does not have; give auto, "
+            "cpu, cuda, cuda:N or mps"
         )
+        raise DeviceError(msg) from error
+    if options.precision == "16" and device.type == "cpu":
+        msg = "trainer.precision 16 needs a GPU; give bf16 or 32"
+        raise OptionError(msg)
+    return device
+
+
+def _check_network(model: ModelConfig) -> None:
+    """Refuse unknown names and options before any data are read."""
+    try:
+        describe_architecture(model.name, **model.options)
+    except TypeError as error:
+        msg = f"model.options of {model.name} hold a value of the wrong type: {error}"
+        raise OptionError(msg) from error
+
+
+@contextmanager
+def _left_tidy(folder: RunFolder, end: EpochEnd) -> Iterator[None]:
+    """Say what a stopped run leaves, leave nothing of one without an epoch, and name full disks."""
+    try:
+        with plain_interrupt():
+            yield
+    except KeyboardInterrupt:
+        epochs = len(end.records)
+        kept = f"{epochs} epochs are kept in {folder.path}; continue them with trainer.resume=true"
+        logger.warning("stopped; %s", kept if epochs else "no epoch was complete")
+        raise
+    except RsmambaError:
+        raise
+    except OSError as error:
+        msg = f"cannot write to trainer.run_dir {folder.path}: {error.strerror or error}"
+        raise OutputError(msg) from error
+    finally:
+        folder.discard_unless_begun()
+
+
+def _result(folder: RunFolder, end: EpochEnd) -> TrainResult:
+    """Where the files are, or an error where no epoch was validated."""
     best = end.best
     if best is None:
-        msg = f"the run in {options.run_dir} ended before its first validation; nothing is stored"
+        msg = f"the run in {folder.path} ended before its first validation; it has no best model"
         raise ConfigError(msg)
     return TrainResult(
-        run_dir=options.run_dir,
-        best_model=options.run_dir / "best.safetensors",
-        last_model=options.run_dir / "last.safetensors",
+        run_dir=folder.path,
+        best_model=folder.best_model,
+        last_model=folder.last_model,
         records=tuple(end.records),
         best=best,
     )
 
 
-def _prepare_run_dir(config: TrainConfig, checkpoint: Path) -> None:
-    """Make the run folder and store the resolved configuration, or check it against the stored."""
-    options = config.trainer
-    stored = options.run_dir / "config.json"
-    resolved = json.loads(json.dumps(asdict(config), default=str))
-    if checkpoint.exists() and not options.resume:
-        msg = (
-            f"{options.run_dir} already holds a run; continue it with trainer.resume=true "
-            "or choose another trainer.run_dir"
-        )
-        raise OutputExistsError(msg)
-    if checkpoint.exists() and stored.exists():
-        before = json.loads(stored.read_text(encoding="utf-8"))
-        changed = [name for name in _FIXED_SECTIONS if before.get(name) != resolved[name]]
-        if changed:
-            msg = (
-                f"the run in {options.run_dir} was started with another {' and '.join(changed)} "
-                "section; a resumed run may change only the trainer section"
-            )
-            raise ConfigError(msg)
-    options.run_dir.mkdir(parents=True, exist_ok=True)
-    stored.write_text(json.dumps(resolved, indent=2) + "\n", encoding="utf-8")
-
-
 def _build_model(
-    config: TrainConfig, data: ChipDataModule, network: nn.Module | None
+    config: TrainConfig, data: ChipDataModule, network: nn.Module | None, *, input_multiple: int
 ) -> SceneModel:
     """Wrap the network with everything that the model file tells its user."""
     name = config.model.name
     architecture = None
-    input_multiple = 32
     if network is None:
         architecture = describe_architecture(name, **config.model.options)
         input_multiple = model_entry(name).input_multiple
@@ -183,23 +228,18 @@ def _model_writer(config: TrainConfig) -> WriteModel:
     return write
 
 
-def _make_trainer(config: TrainConfig, end: EpochEnd) -> lightning.Trainer:
-    """Make Lightning's trainer; logging and validation are ours."""
+def _make_trainer(config: TrainConfig, end: EpochEnd, device: torch.device) -> lightning.Trainer:
+    """Make Lightning's trainer; logging, validation and files are ours."""
     options = config.trainer
-    last = ModelCheckpoint(
-        dirpath=options.run_dir,
-        filename="last",
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
     return lightning.Trainer(
-        accelerator=options.device,
-        devices=1,
+        accelerator=device.type,
+        devices=[device.index or 0] if device.type == "cuda" else 1,
         precision=_PRECISIONS[options.precision],
         max_epochs=options.epochs,
         gradient_clip_val=config.optimiser.gradient_clip or None,
-        callbacks=[end, last],
+        callbacks=[end],
         logger=False,
+        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=options.run_dir,
@@ -216,26 +256,3 @@ def _summary(config: TrainConfig, data: ChipDataModule, model: nn.Module) -> str
         f"{config.trainer.epochs} epochs of {config.steps_per_epoch} steps; "
         f"run folder {config.trainer.run_dir}"
     )
-
-
-@contextmanager
-def _torch_session(threads: int | None) -> Iterator[None]:
-    """Set threads and random state for the run, restore them after it, and quiet Lightning."""
-    before = torch.get_num_threads()
-    lightning_logger = logging.getLogger("lightning.pytorch")
-    level = lightning_logger.level
-    lightning_logger.setLevel(logging.WARNING)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
-        with torch.random.fork_rng(), warnings.catch_warnings():
-            # Loading in the training process is our default: chips are cut from memory.
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            # The run folder exists and holds our configuration before the checkpoint is written.
-            warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not")
-            # Lightning 2.6 still builds a class that torch 2.15 has renamed.
-            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-            yield
-    finally:
-        torch.set_num_threads(before)
-        lightning_logger.setLevel(level)

@@ -1,0 +1,166 @@
+"""The folder of a run: the names in it, and whether a configuration may write there."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from rsmamba.errors import ConfigError, OutputError, OutputExistsError
+from rsmamba.train.config import TrainConfig
+
+# Sections that decide what is computed; a run cannot be resumed with other ones.
+_FIXED_SECTIONS = ("data", "model", "optimiser", "schedule", "loss")
+# Values that decide it in the section that may change, and some in the others that do not.
+_FIXED_TRAINER_KEYS = ("batch_size", "seed")
+_FREE_DATA_KEYS = ("root", "cache_mb")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """Names of what a run writes.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def best_model(self) -> Path:
+        """Model file of the validated epoch with the highest mIoU."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last_model(self) -> Path:
+        """Model file of the last epoch."""
+        return self.path / "last.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """One line an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Everything that is needed to continue after the last whole epoch."""
+        return self.path / "last.ckpt"
+
+    @property
+    def configuration(self) -> Path:
+        """The configuration with all its values."""
+        return self.path / "config.json"
+
+    def check(self, config: TrainConfig) -> Path | None:
+        """Say where a run continues, or refuse it; writes nothing.
+
+        Args:
+            config: The run.
+
+        Returns:
+            The checkpoint to continue from; None where the run begins.
+
+        Raises:
+            OutputExistsError: If the folder holds a run and `trainer.resume` is off.
+            OutputError: If the path is a file.
+            ConfigError: If the run cannot be continued with this configuration.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            msg = f"trainer.run_dir {self.path} is a file; give a folder, which may be new"
+            raise OutputError(msg)
+        held = any(p.exists() for p in (self.checkpoint, self.best_model, self.last_model))
+        if held and not config.trainer.resume:
+            msg = (
+                f"{self.path} already holds a run; continue it with trainer.resume=true "
+                "(--resume) or choose another trainer.run_dir"
+            )
+            raise OutputExistsError(msg)
+        if not self.checkpoint.exists():
+            return None
+        self._check_same_run(config)
+        self._check_epochs(config)
+        return self.checkpoint
+
+    def begin(self, config: TrainConfig) -> None:
+        """Make the folder and store the configuration in it.
+
+        Args:
+            config: The run.
+
+        Raises:
+            OutputError: If that cannot be written.
+        """
+        part = self.configuration.with_suffix(".part")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(_plain(config), indent=2) + "\n", encoding="utf-8")
+            part.replace(self.configuration)
+        except OSError as error:
+            msg = f"cannot write to trainer.run_dir {self.path}: {error.strerror or error}"
+            raise OutputError(msg) from error
+
+    def discard_unless_begun(self) -> None:
+        """Remove what a run wrote that did not come to the end of an epoch."""
+        if self.checkpoint.exists() or not self.path.is_dir():
+            return
+        for path in (self.configuration, self.last_model, self.best_model, self.history):
+            path.unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def _check_same_run(self, config: TrainConfig) -> None:
+        """Refuse to continue with other data, network, loss or steps."""
+        try:
+            before = json.loads(self.configuration.read_text(encoding="utf-8"))
+            then = _deciding(before)
+        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            msg = (
+                f"{self.configuration} cannot be read ({error}), so the run cannot be continued; "
+                "choose another trainer.run_dir"
+            )
+            raise ConfigError(msg) from error
+        now = _deciding(_plain(config))
+        changed = [name for name in now if then[name] != now[name]]
+        if changed:
+            msg = (
+                f"the run in {self.path} was started with another {' and another '.join(changed)}; "
+                "a continued run may change only the other values of the trainer section"
+            )
+            raise ConfigError(msg)
+
+    def _check_epochs(self, config: TrainConfig) -> None:
+        """Refuse fewer epochs than are done."""
+        try:
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            done = int(state["epoch"]) + 1
+        except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, TypeError) as error:
+            reason = " ".join(str(error).split())[:80]
+            msg = (
+                f"{self.checkpoint} is not a readable checkpoint ({reason}); delete the folder to "
+                "begin anew"
+            )
+            raise ConfigError(msg) from error
+        if done > config.trainer.epochs:
+            msg = (
+                f"trainer.epochs is {config.trainer.epochs} and the run in {self.path} has done "
+                f"{done}; give {done} or more"
+            )
+            raise ConfigError(msg)
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as JSON holds it."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return values
+
+
+def _deciding(values: dict[str, Any]) -> dict[str, Any]:
+    """Values by name that decide what is computed."""
+    decisive: dict[str, Any] = {name: values.get(name) for name in _FIXED_SECTIONS}
+    data = dict(values["data"])
+    for key in _FREE_DATA_KEYS:
+        data.pop(key, None)
+    trainer = {f"trainer.{key}": values["trainer"].get(key) for key in _FIXED_TRAINER_KEYS}
+    return {**decisive, "data": data, **trainer}

@@ -1,0 +1,64 @@
+"""What a run changes around itself, and changes back: torch, Lightning's voice, and Ctrl-C."""
+
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def torch_session(threads: int | None) -> Iterator[None]:
+    """Set threads and random state for the run, restore them after it, and quiet Lightning.
+
+    Args:
+        threads: Threads of torch; None leaves them.
+
+    Yields:
+        Nothing.
+    """
+    before = torch.get_num_threads()
+    lightning_logger = logging.getLogger("lightning.pytorch")
+    level = lightning_logger.level
+    lightning_logger.setLevel(logging.WARNING)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            # Loading in the training process is our default: chips are cut from memory.
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            # The run folder exists and holds our configuration before the checkpoint is written.
+            warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not")
+            # Lightning 2.6 still builds a class that torch 2.15 has renamed.
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+            yield
+    finally:
+        torch.set_num_threads(before)
+        lightning_logger.setLevel(level)
+
+
+@contextmanager
+def plain_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the run as it ends anything else.
+
+    Lightning turns it into ``sys.exit(1)`` and leaves the signal ignored.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        KeyboardInterrupt: If the user stopped the run.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from stop
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
