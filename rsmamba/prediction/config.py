@@ -1,0 +1,133 @@
+"""PredictConfig: everything that can be chosen about one prediction."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from rsmamba.errors import OptionError
+from rsmamba.geo.creation import Creation
+from rsmamba.geo.kinds import ScoreType
+from rsmamba.geo.tiles import check_tile
+
+TestTimeAugmentation = Literal["none", "flips", "d4"]
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictConfig:
+    """How a scene is predicted and what is written.
+
+    Attributes:
+        tile: Side of a tile, pixels.
+        overlap: Pixels that neighbouring tiles share, 0 to ``tile - 1``.
+        margin: Pixels next to inner tile edges that are not used; cut to half of the overlap.
+        batch_size: Tiles that an accelerator computes at once; None chooses by its memory. On the
+            CPU tiles are computed one by one whatever this says.
+        mem_limit: Memory to stay within above what is in use already, bytes; None takes a quarter
+            of what is available.
+        tta: Test-time augmentation: "none", "flips" (4 passes) or "d4" (8 passes).
+        amp: Compute in bfloat16 where PyTorch holds it safe.
+        bidx: Bands of the scene in the order that the model takes them, from 1; None chooses.
+        src_nodata: Nodata value of the scene, over the one that it states.
+        unscale: Apply the scale and offset that the scene states.
+        stretch: What to do with a scene of another data type than the model's: "auto", "none" or
+            "LOW,HIGH".
+        ignore_gsd: Accept a scene of another ground sample distance than the model's.
+        resample: Predict at the model's ground sample distance and map back.
+        bounds: Part of the scene to predict: left, bottom, right, top in map units.
+        bounds_crs: CRS of ``bounds``; None is the scene's.
+        window: Part of the scene to predict: col, row, width, height in pixels.
+        aoi: Vector file; only pixels inside its polygons are predicted.
+        overwrite: Replace outputs that exist.
+        probabilities: Where to write the score of each class; None does not.
+        confidence: Where to write the score of the chosen class; None does not.
+        prob_dtype: Type of probabilities and confidence.
+        quicklook: Where to write a picture of scene and map; None does not.
+        format: Format of the outputs, "COG" or "GTiff".
+        co: Creation options of the outputs by GDAL's names.
+    """
+
+    tile: int = 512
+    overlap: int = 64
+    margin: int = 16
+    batch_size: int | None = None
+    mem_limit: int | None = None
+    tta: TestTimeAugmentation = "none"
+    amp: bool = False
+    bidx: tuple[int, ...] | None = None
+    src_nodata: float | None = None
+    unscale: bool = False
+    stretch: str = "auto"
+    ignore_gsd: bool = False
+    resample: bool = False
+    bounds: tuple[float, float, float, float] | None = None
+    bounds_crs: str | None = None
+    window: tuple[int, int, int, int] | None = None
+    aoi: PathLike | None = None
+    overwrite: bool = False
+    probabilities: PathLike | None = None
+    confidence: PathLike | None = None
+    prob_dtype: ScoreType = "uint8"
+    quicklook: PathLike | None = None
+    format: str = "COG"
+    co: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the options against each other.
+
+        Raises:
+            OptionError: If an option or a combination is not allowed.
+        """
+        check_tile(self.tile, overlap=self.overlap)
+        self._check_numbers()
+        _check_word("tta", self.tta, get_args(TestTimeAugmentation))
+        _check_word("prob_dtype", self.prob_dtype, get_args(ScoreType))
+        if self.bounds is not None and self.window is not None:
+            message = "bounds and window both choose a part of the scene; give one of them"
+            raise OptionError(message)
+        if self.bounds_crs is not None and self.bounds is None:
+            message = f"bounds_crs {self.bounds_crs} says nothing without bounds; give bounds too"
+            raise OptionError(message)
+        if self.ignore_gsd and self.resample:
+            message = "ignore_gsd and resample contradict each other; give one of them"
+            raise OptionError(message)
+
+    @property
+    def creation(self) -> Creation:
+        """How the outputs are stored.
+
+        Raises:
+            OptionError: If a format, name or value is not allowed.
+        """
+        return Creation.parse(self.co, output_format=self.format)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options that decide the pixels of the map, as plain values.
+
+        Returns:
+            Value by option name.
+        """
+        names = (
+            "tile", "overlap", "margin", "tta", "amp", "bidx", "src_nodata", "unscale", "stretch",
+            "ignore_gsd", "resample", "bounds", "bounds_crs", "window",
+        )  # fmt: skip
+        values = {name: getattr(self, name) for name in names}
+        return values | {"aoi": None if self.aoi is None else os.fspath(self.aoi)}
+
+    def _check_numbers(self) -> None:
+        if self.margin < 0:
+            message = f"margin {self.margin} is negative; give 0 px or more"
+            raise OptionError(message)
+        if self.batch_size is not None and self.batch_size < 1:
+            message = f"batch_size {self.batch_size} is not a number of tiles; give 1 or more"
+            raise OptionError(message)
+        if self.mem_limit is not None and self.mem_limit < 1:
+            message = f"mem_limit {self.mem_limit} is not an amount of memory; give bytes above 0"
+            raise OptionError(message)
+
+
+def _check_word(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        message = f"{option} {value!r} is not known; give {', '.join(allowed)}"
+        raise OptionError(message)

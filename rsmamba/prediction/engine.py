@@ -1,0 +1,209 @@
+"""The prediction engine: a scene in, a georeferenced class map out.
+
+One thread reads tiles ahead, the calling thread runs the network, and one thread blends and writes
+behind it. Nothing of the size of the scene is held in memory.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rsmamba.geo.environment import raster_environment
+from rsmamba.geo.kinds import ScoreType
+from rsmamba.geo.scene import Scene
+from rsmamba.models.model_file import load_model, resolve_device
+from rsmamba.models.scene_model import SceneModel
+from rsmamba.prediction.config import PathLike, PredictConfig, TestTimeAugmentation
+from rsmamba.prediction.outputs import MapOutputs, OutputPaths
+from rsmamba.prediction.passes import Progress, run_passes
+from rsmamba.prediction.preparation import prepare
+from rsmamba.prediction.provenance import backends_of, provenance
+from rsmamba.prediction.result import PredictResult
+from rsmamba.prediction.scoring import ready_to_predict
+
+
+def predict(
+    scene: PathLike,
+    out: PathLike,
+    *,
+    model: PathLike | SceneModel = "default",
+    tile: int = 512,
+    overlap: int = 64,
+    margin: int = 16,
+    batch_size: int | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    bidx: tuple[int, ...] | None = None,
+    probabilities: PathLike | None = None,
+    confidence: PathLike | None = None,
+    tta: TestTimeAugmentation = "none",
+    amp: bool = False,
+    mem_limit: int | None = None,
+    quicklook: PathLike | None = None,
+    bounds: tuple[float, float, float, float] | None = None,
+    bounds_crs: str | None = None,
+    window: tuple[int, int, int, int] | None = None,
+    aoi: PathLike | None = None,
+    co: Mapping[str, str] | None = None,
+    src_nodata: float | None = None,
+    unscale: bool = False,
+    prob_dtype: ScoreType = "uint8",
+    ignore_gsd: bool = False,
+    resample: bool = False,
+    stretch: str = "auto",
+    format: str = "COG",  # noqa: A002 - the option's name everywhere else
+    progress: Progress | None = None,
+) -> PredictResult:
+    """Segment a scene of any size into a class map on its own grid.
+
+    Memory does not grow with the number of rows. Masked pixels become 255 in the map and nodata in
+    the scores. Outputs appear under their names only when all are complete.
+
+    Args:
+        scene: Raster that GDAL reads.
+        out: Class map to write.
+        model: A model, a model file, or the name of a bundled model.
+        tile: Side of a tile, pixels.
+        overlap: Pixels that neighbouring tiles share, 0 to ``tile - 1``.
+        margin: Pixels next to inner tile edges that are not used; cut to half of the overlap. A
+            network that looks no further than this gives the map of one pass over the whole scene.
+        batch_size: Tiles that an accelerator computes at once; None chooses by its memory. On the
+            CPU tiles are computed one by one, so the map is the same bytes for any number.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        overwrite: Replace outputs that exist.
+        bidx: Bands of the scene in the order that the model takes them, from 1; None chooses.
+        probabilities: Where to write the score of each class.
+        confidence: Where to write the score of the chosen class.
+        tta: Test-time augmentation: "none", "flips" (4 passes) or "d4" (8 passes).
+        amp: Compute in bfloat16 where PyTorch holds it safe.
+        mem_limit: Memory to stay within above what is in use already, bytes; None takes a quarter
+            of what is available.
+        quicklook: Where to write a picture of scene and map (PNG).
+        bounds: Part of the scene to predict: left, bottom, right, top in map units. The map has the
+            very pixels that a map of the whole scene would have there.
+        bounds_crs: CRS of ``bounds``; None is the scene's.
+        window: Part of the scene to predict: col, row, width, height in pixels.
+        aoi: Vector file; only pixels inside its polygons get a class.
+        co: Creation options of the outputs by GDAL's names.
+        src_nodata: Nodata value of the scene, over the one that it states.
+        unscale: Apply the scale and offset that the scene states.
+        prob_dtype: Type of probabilities and confidence: "uint8" or "float32".
+        ignore_gsd: Accept a scene of another ground sample distance than the model's.
+        resample: Predict at the model's ground sample distance and map back.
+        stretch: What to do with a scene of another data type than the model's: "auto" maps the
+            2 to 98 % range of each band, "none" lets values through, "LOW,HIGH" maps that range.
+        format: Format of the outputs, "COG" or "GTiff".
+        progress: Called as the work goes on.
+
+    Returns:
+        Where the outputs are, and what was done.
+    """
+    config = PredictConfig(
+        tile=tile,
+        overlap=overlap,
+        margin=margin,
+        batch_size=batch_size,
+        mem_limit=mem_limit,
+        tta=tta,
+        amp=amp,
+        bidx=bidx,
+        src_nodata=src_nodata,
+        unscale=unscale,
+        stretch=stretch,
+        ignore_gsd=ignore_gsd,
+        resample=resample,
+        bounds=bounds,
+        bounds_crs=bounds_crs,
+        window=window,
+        aoi=aoi,
+        overwrite=overwrite,
+        probabilities=probabilities,
+        confidence=confidence,
+        prob_dtype=prob_dtype,
+        quicklook=quicklook,
+        format=format,
+        co=co or {},
+    )
+    return predict_scene(scene, out, model=model, config=config, device=device, progress=progress)
+
+
+def predict_scene(
+    scene: PathLike,
+    out: PathLike,
+    *,
+    model: PathLike | SceneModel,
+    config: PredictConfig,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> PredictResult:
+    """Segment a scene as a configuration says.
+
+    Args:
+        scene: Raster that GDAL reads.
+        out: Class map to write.
+        model: A model, a model file, or the name of a bundled model.
+        config: All other options.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        progress: Called as the work goes on.
+
+    Returns:
+        Where the outputs are, and what was done.
+    """
+    started = time.perf_counter(), time.process_time()
+    paths = OutputPaths.check(out, config=config, scene=scene)
+    place = resolve_device(device)
+    loaded = model if isinstance(model, SceneModel) else load_model(model, device)
+    with (
+        raster_environment(),
+        open_scene(scene, loaded, config=config) as opened,
+        ready_to_predict(loaded, place),
+    ):
+        prepared = prepare(opened, loaded, config=config, device=place)
+        tags = provenance(scene, loaded, config=config, stretch=prepared.stretch)
+        with MapOutputs(
+            paths, grid=prepared.grid, classes=loaded.classes, config=config, tags=tags
+        ) as outputs:
+            counts = run_passes(prepared, outputs, progress=progress)
+            outputs.publish()
+        class_pixels = dict(zip(loaded.classes.names, outputs.class_pixels, strict=True))
+        return PredictResult(
+            scene=str(scene),
+            out=paths.class_map,
+            probabilities=paths.probabilities,
+            confidence=paths.confidence,
+            quicklook=paths.quicklook,
+            grid=prepared.grid,
+            class_pixels=class_pixels,
+            masked_pixels=prepared.region.window.num_pixels - sum(class_pixels.values()),
+            tiles_computed=counts.computed,
+            tiles_skipped=counts.skipped,
+            seconds=time.perf_counter() - started[0],
+            cpu_seconds=time.process_time() - started[1],
+            model=loaded.name,
+            model_hash=tags["model_hash"],
+            device=str(place),
+            backends=backends_of(loaded, place),
+            batch_size=prepared.batch_size,
+            column_blocks=len(prepared.blocks),
+            stretch=None if prepared.stretch is None else prepared.stretch.describe(),
+        )
+
+
+def open_scene(scene: PathLike, model: SceneModel, *, config: PredictConfig) -> Scene:
+    """Open a scene with the bands that a model takes.
+
+    Args:
+        scene: Raster that GDAL reads.
+        model: The model.
+        config: Band numbers, nodata and scaling.
+
+    Returns:
+        The open scene.
+    """
+    return Scene.open(
+        scene if isinstance(scene, Path) else str(scene),
+        bidx=config.bidx,
+        num_bands=model.in_channels,
+        src_nodata=config.src_nodata,
+        unscale=config.unscale,
+    )

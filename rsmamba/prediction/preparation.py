@@ -1,0 +1,156 @@
+"""Preparation: from a scene, a model and options to everything that a prediction needs to know."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from rsmamba.errors import OptionError
+from rsmamba.geo.grid import GeoGrid
+from rsmamba.geo.scene import Scene
+from rsmamba.geo.tiles import TileGrid
+from rsmamba.geo.window import Window
+from rsmamba.models.scene_model import SceneModel
+from rsmamba.prediction.batches import TileSource
+from rsmamba.prediction.config import PredictConfig
+from rsmamba.prediction.memory import (
+    MemoryCost,
+    choose_batch_size,
+    column_blocks,
+    memory_limit,
+)
+from rsmamba.prediction.region import Region, find_region
+from rsmamba.prediction.stretch import Stretch, find_stretch
+
+log = logging.getLogger(__name__)
+
+# A network copes with objects half as large again as those it was trained on.
+_LARGEST_GSD_RATIO = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """A prediction that is ready to run.
+
+    Attributes:
+        scene: The open scene.
+        model: The model, on its device.
+        config: The options.
+        region: The part of the scene that is wanted.
+        tiles: The tiles of the whole scene.
+        blocks: The region in column blocks, one pass each.
+        cost: What a pass takes in memory.
+        limit_bytes: What it may take.
+        batch_size: Tiles of a batch.
+        stretch: What happens to pixel values; None for nothing.
+    """
+
+    scene: Scene
+    model: SceneModel
+    config: PredictConfig
+    region: Region
+    tiles: TileGrid
+    blocks: tuple[Window, ...]
+    cost: MemoryCost
+    limit_bytes: int
+    batch_size: int
+    stretch: Stretch | None
+
+    @property
+    def grid(self) -> GeoGrid:
+        """Grid of the outputs."""
+        return self.scene.grid.for_window(self.region.window)
+
+    @property
+    def tile_source(self) -> TileSource:
+        """What cuts the tiles."""
+        return TileSource(
+            source=self.scene,
+            tiles=self.tiles,
+            margin=self.config.margin,
+            region=self.region,
+            stretch=self.stretch,
+            batch_size=self.batch_size,
+        )
+
+    @property
+    def peak_bytes(self) -> int:
+        """Memory that the widest pass takes."""
+        return self.cost.total_bytes(max(block.width for block in self.blocks))
+
+
+def prepare(
+    scene: Scene, model: SceneModel, *, config: PredictConfig, device: torch.device
+) -> Prepared:
+    """Work out tiles, region, blocks and batches.
+
+    Args:
+        scene: The open scene, with the bands of the model.
+        model: The model.
+        config: The options.
+        device: Where the network computes.
+
+    Returns:
+        All that the engine needs.
+    """
+    check_gsd(scene.grid.gsd_m, model.gsd_m, config=config, scene_name=scene.name)
+    region = find_region(scene.grid, config)
+    tiles = TileGrid(
+        height=scene.grid.height,
+        width=scene.grid.width,
+        tile=config.tile,
+        overlap=config.overlap,
+    )
+    batch_size = choose_batch_size(config.batch_size, device, tiles)
+    cost = MemoryCost.of(
+        tiles,
+        num_bands=scene.num_bands,
+        num_classes=model.num_classes,
+        source_dtype=scene.dtype,
+        batch_size=batch_size,
+        num_outputs=1
+        + (model.num_classes if config.probabilities else 0)
+        + (1 if config.confidence else 0),
+    )
+    limit_bytes = memory_limit(config.mem_limit)
+    blocks = column_blocks(region.window, tiles, cost=cost, limit_bytes=limit_bytes)
+    if len(blocks) > 1:
+        log.info("the memory limit makes %d passes over the scene necessary", len(blocks))
+    return Prepared(
+        scene=scene,
+        model=model,
+        config=config,
+        region=region,
+        tiles=tiles,
+        blocks=tuple(blocks),
+        cost=cost,
+        limit_bytes=limit_bytes,
+        batch_size=batch_size,
+        stretch=find_stretch(scene, model, stretch=config.stretch, part=region.window),
+    )
+
+
+def check_gsd(
+    scene_m: float | None, model_m: float | None, *, config: PredictConfig, scene_name: str
+) -> None:
+    """Refuse a scene whose ground sample distance a model cannot know.
+
+    Args:
+        scene_m: Metres per pixel of the scene; None if unknown, which passes.
+        model_m: Metres per pixel that the model was trained at; None if unknown, which passes.
+        config: Whether the check is waived.
+        scene_name: Name of the scene for the message.
+
+    Raises:
+        OptionError: If the two differ by more than a factor of 1.5.
+    """
+    if scene_m is None or model_m is None or config.ignore_gsd or config.resample:
+        return
+    ratio = max(scene_m / model_m, model_m / scene_m)
+    if ratio > _LARGEST_GSD_RATIO:
+        message = (
+            f"{scene_name} has {scene_m:.3g} m per pixel and the model was trained at "
+            f"{model_m:.3g} m, {ratio:.1f} times apart (at most {_LARGEST_GSD_RATIO}); "
+            "predict at the model's distance with --resample, or as it is with --ignore-gsd"
+        )
+        raise OptionError(message)

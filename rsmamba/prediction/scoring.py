@@ -1,0 +1,131 @@
+"""From tiles to class scores: the one place where the network runs.
+
+Axes: B tiles, C bands, K classes, h rows, w columns.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rsmamba.errors import DeviceError, NetworkError
+from rsmamba.models.scene_model import SceneModel
+from rsmamba.prediction.augment import averaged_scores
+from rsmamba.prediction.config import TestTimeAugmentation
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+class TileScorer:
+    """Runs a model on tiles and returns softmax scores.
+
+    On the CPU tiles are computed one by one: a batch gains nothing there, and the kernels may round
+    differently for another batch size. So the scores are the same bits for any batch size.
+
+    Args:
+        model: The model, on its device, in evaluation mode.
+        tta: Test-time augmentation.
+        amp: Compute in bfloat16 where PyTorch holds it safe.
+    """
+
+    def __init__(
+        self, model: SceneModel, *, tta: TestTimeAugmentation = "none", amp: bool = False
+    ) -> None:
+        self.device = device_of(model)
+        self._model = model
+        self._tta = tta
+        self._amp = amp
+
+    def score(self, pixels: FloatArray, valid: BoolArray) -> FloatArray:
+        """Return the scores of some tiles.
+
+        Args:
+            pixels: Pixel values (B, C, h, w).
+            valid: True where a pixel may be used (B, h, w).
+
+        Returns:
+            Scores (B, K, h, w) that sum to 1 over the classes; the array is the caller's own.
+
+        Raises:
+            NetworkError: If the network returns NaN, or infinity that has no softmax.
+            DeviceError: If the device runs out of memory.
+        """
+        step = 1 if self.device.type == "cpu" else len(pixels)
+        parts = [
+            self._score_at_once(pixels[start : start + step], valid[start : start + step])
+            for start in range(0, len(pixels), step)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _score_at_once(self, pixels: FloatArray, valid: BoolArray) -> FloatArray:
+        on_device = torch.from_numpy(pixels).to(self.device)
+        mask = None if valid.all() else torch.from_numpy(valid).to(self.device)
+        try:
+            with torch.inference_mode(), self._precision():
+                scores = averaged_scores(self._softmax, on_device, mask, tta=self._tta)
+                # One sum finds any NaN: the scores themselves lie in 0 to 1.
+                is_finite = bool(scores.sum().isfinite())
+                result: FloatArray = scores.contiguous().cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            message = (
+                f"{self.device} has no memory left for {len(pixels)} tiles of "
+                f"{pixels.shape[-1]} x {pixels.shape[-2]} px; give a smaller batch size or tile"
+            )
+            raise DeviceError(message) from error
+        if not is_finite:
+            raise NetworkError(_not_finite_message(pixels))
+        return result
+
+    def _softmax(self, pixels: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+        logits: torch.Tensor = self._model(pixels, valid)
+        return torch.softmax(logits.float(), dim=1)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._amp)
+
+
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Return where a model computes.
+
+    Args:
+        model: A module; one without parameters and buffers computes on the CPU.
+
+    Returns:
+        The device of its first parameter or buffer.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+@contextmanager
+def ready_to_predict(model: SceneModel, device: torch.device) -> Iterator[SceneModel]:
+    """Lend a model to a prediction: on the device, in evaluation mode; given back as it was.
+
+    Args:
+        model: The model.
+        device: Where to compute.
+
+    Yields:
+        The same model.
+    """
+    was_on = device_of(model)
+    was_training = {module: module.training for module in model.modules()}
+    try:
+        yield model.eval().to(device)
+    finally:
+        model.to(was_on)
+        for module, training in was_training.items():
+            module.training = training
+
+
+def _not_finite_message(pixels: FloatArray) -> str:
+    values = pixels[np.isfinite(pixels)]
+    seen = f"{values.min():.6g} to {values.max():.6g}" if values.size else "no finite value"
+    return (
+        f"the network returned NaN or infinity for pixel values of {seen}; check that the scene "
+        "has the value range that the model was trained on"
+    )
