@@ -6,16 +6,35 @@ Every error is one line that names the file, the dotted path and what is allowed
 import dataclasses
 import difflib
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import override
 
 from rsmamba.errors import ConfigError
 
 Schema = TypeVar("Schema")
+_MOST_CHARACTERS = 60
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without the repeated keys that PyYAML resolves in silence."""
+
+    @override
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Make a dictionary of a mapping whose keys differ."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                problem = f"the key {name} is repeated"
+                mark = key.start_mark
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep=deep)
 
 
 def load_config(path: str | Path, schema: type[Schema], *, overrides: Sequence[str] = ()) -> Schema:
@@ -34,8 +53,8 @@ def load_config(path: str | Path, schema: type[Schema], *, overrides: Sequence[s
             fields contradict each other.
     """
     values = _read_yaml(Path(path))
-    for override in overrides:
-        _override(values, override)
+    for change in overrides:
+        _apply(values, change)
     for dotted, known in _unknown_keys(schema, values, ()):
         close = difflib.get_close_matches(dotted[-1], known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
@@ -51,9 +70,12 @@ def load_config(path: str | Path, schema: type[Schema], *, overrides: Sequence[s
 def _read_yaml(path: Path) -> dict[str, Any]:
     """Read a mapping from a YAML file."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"cannot read the configuration {path}: {error}"
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except OSError as error:
+        msg = f"cannot read the configuration {path}: {error.strerror}; check the path"
+        raise ConfigError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"the configuration {path} is not a text file in UTF-8; give a YAML file"
         raise ConfigError(msg) from error
     except yaml.YAMLError as error:
         msg = f"{path} is not valid YAML: {' '.join(str(error).split())}"
@@ -64,12 +86,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def _apply(values: dict[str, Any], change: str) -> None:
     """Set one dotted key in place."""
-    dotted, equals, text = override.partition("=")
+    dotted, equals, text = change.partition("=")
     *parents, last = dotted.strip().split(".")
     if not equals or not last or not all(parents):
-        msg = f"cannot read the override {override!r}; write section.key=value"
+        msg = f"cannot read the override {change!r}; write section.key=value"
         raise ConfigError(msg)
     section: Any = values
     for parent in parents:
@@ -80,7 +102,7 @@ def _override(values: dict[str, Any], override: str) -> None:
     try:
         section[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        msg = f"the value of the override {override!r} is not valid YAML; quote it"
+        msg = f"the value of the override {change!r} is not valid YAML; quote it"
         raise ConfigError(msg) from error
 
 
@@ -107,6 +129,11 @@ def _first_error(error: ValidationError) -> str:
     first = problems[0]
     where = ".".join(str(part) for part in first["loc"])
     text = first["msg"].removeprefix("Value error, ")
-    given = "" if first["type"] in {"missing", "value_error"} else f" (got {first['input']!r})"
+    if first["type"] == "dataclass_type":
+        text = "Input should be a section of keys and values"
+    given = repr(first["input"])
+    if len(given) > _MOST_CHARACTERS:
+        given = given[:_MOST_CHARACTERS] + "..."
+    given = "" if first["type"] in {"missing", "value_error"} else f" (got {given})"
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
     return f"{where + ': ' if where else ''}{text}{given}{more}"
