@@ -43,7 +43,7 @@ class AugmentConfig:
             msg = f"scale is {low} to {high}; give smallest, then largest, within 0.1 to 10"
             raise OptionError(msg)
         for name in ("brightness", "contrast", "band_shift", "saturation"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 msg = f"{name} is {getattr(self, name)}; give 0 (off) or more"
                 raise OptionError(msg)
         if not 0 <= self.colour_probability <= 1:

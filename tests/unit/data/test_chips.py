@@ -18,6 +18,8 @@ from rsmamba.data import (
     LabelledScene,
     ScenePair,
 )
+from rsmamba.data.chips import random_crop, scene_shares
+from rsmamba.data.config import Sampling
 
 CLASSES = ClassScheme.from_names(["a", "b", "c"])
 STATISTICS = BandStatistics(mean=(50.0,), std=(10.0,))
@@ -75,6 +77,35 @@ def test_padding_is_ignored(tmp_path: Path, plain: AugmentConfig) -> None:
     chip = make_chips(tmp_path, side=20, augment=plain)[0, 0]
     assert (chip["labels"] == 255).sum() == 32 * 32 - 20 * 20
     assert set(chip["pixels"].unique().tolist()) <= {1.0, 101.0, 201.0}
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (7, 1), (3, 200)])
+def test_scenes_thinner_than_a_chip_are_continued(tmp_path: Path, shape: tuple[int, int]) -> None:
+    labels = np.random.default_rng(2).integers(0, 3, (1, *shape), np.uint8)
+    image, mask = (
+        write_raster(tmp_path / "i.tif", labels + 40),
+        write_raster(tmp_path / "m.tif", labels),
+    )
+    scene = LabelledScene(ScenePair(image=image, mask=mask), classes=CLASSES)
+    crop = random_crop(scene, side=32, ignore=255, rng=np.random.default_rng(0))
+    inside = crop.labels != 255
+    assert inside.sum() == shape[0] * min(32, shape[1])
+    assert np.array_equal(crop.pixels[0][inside], crop.labels[inside] + 40)
+    assert set(np.unique(crop.pixels)) <= set(np.unique(labels + 40))
+
+
+@pytest.mark.parametrize(
+    ("sampling", "shares"),
+    [("area", [0.8, 0.2]), ("sqrt_area", [2 / 3, 1 / 3]), ("scene", [0.5, 0.5])],
+)
+def test_scenes_are_drawn_by_their_size(
+    tmp_path: Path, sampling: Sampling, shares: list[float]
+) -> None:
+    scenes = []
+    for side in (20, 10):
+        raster = write_raster(tmp_path / f"{side}.tif", np.zeros((1, side, side), np.uint8))
+        scenes.append(LabelledScene(ScenePair(image=raster, mask=raster), classes=CLASSES))
+    assert scene_shares(scenes, sampling) == pytest.approx(shares)
 
 
 def test_chips_depend_on_seed_epoch_and_index_alone(tmp_path: Path) -> None:
