@@ -205,8 +205,9 @@ class GeoGrid:
             '3 x 2 px, not georeferenced'
         """
         parts = [f"{self.width} x {self.height} px", self._georeference_text()]
-        if self.gsd_m is not None:
-            parts.append(f"{self.gsd_m:.4g} m")
+        gsd_m = self.gsd_m
+        if gsd_m is not None:
+            parts.append(f"{gsd_m:.4g} m" if gsd_m < 1000 else f"{gsd_m / 1000:.4g} km")
         return ", ".join(parts)
 
     def _georeference_text(self) -> str:

@@ -5,6 +5,7 @@ Axes: pixels are ``(C, h, w)``, masks ``(h, w)`` with True where a pixel may be 
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def _absent_in_all(values: NDArray[np.generic], nodata: Sequence[float | None]) 
 
 
 # Compares in the pixels' own type: the tag is stored as a double, the pixels perhaps as a float32.
-def _equals(band: NDArray[np.generic], number: float) -> BoolArray:
+def _equals(band: NDArray[Any], number: float) -> BoolArray:
     if band.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return np.equal(band, band.dtype.type(number))

@@ -193,7 +193,8 @@ class Scene:
         """
         self._check_inside(window)
         shrunk = (height, width) != (window.height, window.width)
-        average = shrunk and not self.expands_palette
+        # The mean of two palette indices is some third colour.
+        average = shrunk and "palette" not in self._selected(self.colours)
         box, shape = window.to_rasterio(), (height, width)
         with self._lock, read_errors(self.path, window):
             values = self._dataset.read(
@@ -294,7 +295,8 @@ class Scene:
             values, opaque = expand_palette(values[0], self._palette, num_bands=self.num_bands)
             valid &= opaque
         if self.unscaled:
-            scales, offsets = (np.float32(part) for part in (self.scales, self.offsets))
-            values = values * scales[:, None, None] + offsets[:, None, None]
+            scales = np.asarray(self.scales, dtype=np.float32)
+            offsets = np.asarray(self.offsets, dtype=np.float32)
+            values = values.astype(np.float32) * scales[:, None, None] + offsets[:, None, None]
         blank_invalid(values, valid)
         return Pixels(values=values, valid=valid)
