@@ -182,12 +182,33 @@ class MapOutputs:
         class_index, best = best_class(scores)
         class_index[~valid] = kinds.NODATA
         self._sinks["class_map"].write(class_index, row=row, col=col)
-        if "confidence" in self._sinks:
-            stored = kinds.encode_scores(best[None], valid, dtype=self._dtype)
-            self._sinks["confidence"].write(stored, row=row, col=col)
-        if "probabilities" in self._sinks:
-            stored = kinds.encode_scores(scores, valid, dtype=self._dtype)
-            self._sinks["probabilities"].write(stored, row=row, col=col)
+        if len(self._sinks) == 1:
+            return
+        missing = missing_probability(scores)
+        wanted = {"confidence": best[None], "probabilities": scores}
+        for name, relative in wanted.items():
+            if name in self._sinks:
+                values = np.clip(relative + missing, 0, 1)
+                stored = kinds.encode_scores(values, valid, dtype=self._dtype)
+                self._sinks[name].write(stored, row=row, col=col)
+
+
+def missing_probability(scores: FloatArray) -> FloatArray:
+    """Return what relative scores lack to be probabilities: to sum to one.
+
+    Args:
+        scores: Blended scores (K, h, w), each less the same amount at a pixel.
+
+    Returns:
+        That amount (h, w).
+
+    Example:
+        >>> missing_probability(np.array([[[0.0]], [[-0.5]]], dtype=np.float32)).tolist()
+        [[0.75]]
+    """
+    total = scores.sum(axis=0, dtype=np.float64)
+    missing: FloatArray = ((1 - total) / len(scores)).astype(np.float32)
+    return missing
 
 
 def best_class(scores: FloatArray) -> tuple[UInt8Array, FloatArray]:

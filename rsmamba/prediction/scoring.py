@@ -1,5 +1,11 @@
 """From tiles to class scores: the one place where the network runs.
 
+Scores are softmax probabilities less that of the pixel's best class: 0 for the best class, negative
+for the others. Nearly equal probabilities of about a half are the same float32 number, which would
+change the class of a few pixels in a million; their differences keep all digits. Blended scores are
+blended probabilities less one amount for all classes of a pixel, which is found again because
+probabilities sum to one.
+
 Axes: B tiles, C bands, K classes, h rows, w columns.
 """
 
@@ -20,7 +26,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 class TileScorer:
-    """Runs a model on tiles and returns softmax scores.
+    """Runs a model on tiles and returns scores relative to the best class.
 
     On the CPU tiles are computed one by one: a batch gains nothing there, and the kernels may round
     differently for another batch size. So the scores are the same bits for any batch size.
@@ -47,7 +53,8 @@ class TileScorer:
             valid: True where a pixel may be used (B, h, w).
 
         Returns:
-            Scores (B, K, h, w) that sum to 1 over the classes; the array is the caller's own.
+            Scores (B, K, h, w), 0 for the best class and -1 to 0 for others; the array is the
+            caller's own.
 
         Raises:
             NetworkError: If the network returns NaN, or infinity that has no softmax.
@@ -65,8 +72,8 @@ class TileScorer:
         mask = None if valid.all() else torch.from_numpy(valid).to(self.device)
         try:
             with torch.inference_mode(), self._precision():
-                scores = averaged_scores(self._softmax, on_device, mask, tta=self._tta)
-                # One sum finds any NaN: the scores themselves lie in 0 to 1.
+                scores = averaged_scores(self._relative, on_device, mask, tta=self._tta)
+                # One sum finds any NaN: the scores themselves lie in -1 to 0.
                 is_finite = bool(scores.sum().isfinite())
                 result: FloatArray = scores.contiguous().cpu().numpy()
         except torch.OutOfMemoryError as error:
@@ -79,12 +86,30 @@ class TileScorer:
             raise NetworkError(_not_finite_message(pixels))
         return result
 
-    def _softmax(self, pixels: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+    def _relative(self, pixels: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
         logits: torch.Tensor = self._model(pixels, valid)
-        return torch.softmax(logits.float(), dim=1)
+        return relative_scores(logits.float())
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._amp)
+
+
+def relative_scores(logits: torch.Tensor) -> torch.Tensor:
+    """Return softmax probabilities less that of the best class.
+
+    Args:
+        logits: Logits (B, K, h, w), float32.
+
+    Returns:
+        Differences (B, K, h, w), exact to the last digits however close two classes are.
+
+    Example:
+        >>> relative_scores(torch.tensor([0.0, 2e-8, -torch.inf]).view(1, 3, 1, 1)).flatten()
+        tensor([-1.0000e-08,  0.0000e+00, -5.0000e-01])
+    """
+    gaps = logits - logits.amax(dim=1, keepdim=True)
+    total = gaps.exp().sum(dim=1, keepdim=True)
+    return gaps.expm1_().div_(total)
 
 
 def device_of(model: torch.nn.Module) -> torch.device:

@@ -1,7 +1,6 @@
 """Stretch: pixel values of one data type brought to the range that a model was trained on."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +9,13 @@ import numpy.typing as npt
 
 from rsmamba.errors import OptionError
 from rsmamba.geo.scene import Scene
+from rsmamba.geo.statistics import scene_statistics
 from rsmamba.geo.window import Window
 from rsmamba.models.scene_model import SceneModel
 
 log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float32]
-_PERCENTILES = (2.0, 98.0)
-# Up to so many pixels are read whole; of more, a raster of small windows is read.
-_WHOLE_PIXELS = 2**21
-_WINDOWS_A_SIDE = 8
-_WINDOW_SIDE = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +85,7 @@ def find_stretch(scene: Scene, model: SceneModel, *, stretch: str, part: Window)
     if given is None and model.input_dtype == scene.dtype:
         return None
     limits = np.iinfo(model.input_dtype)
-    lows, highs = ((given[0],), (given[1],)) if given else sampled_range(scene, part)
-    if given:
-        lows, highs = lows * scene.num_bands, highs * scene.num_bands
+    lows, highs = sampled_range(scene, part) if given is None else _same_for_all(given, scene)
     result = Stretch(lows=lows, highs=highs, smallest=int(limits.min), largest=int(limits.max))
     log.warning(
         "%s holds %s and model %s was trained on %s: values are stretched, %s",
@@ -110,46 +103,38 @@ def sampled_range(scene: Scene, part: Window) -> tuple[tuple[float, ...], tuple[
 
     Args:
         scene: The scene.
-        part: Window of the scene that is sampled; about a million pixels of it are read.
+        part: Window of the scene that is sampled.
 
     Returns:
         Low values and high values, one a band; each high above its low.
     """
-    samples = [_valid_values(scene, window) for window in _sample_windows(part)]
-    values = np.concatenate(samples, axis=1)
-    if values.shape[1] == 0:
-        log.warning("no valid pixel in a sample of %s: its values are not stretched", scene.name)
-        return _type_range(scene)
-    low, high = np.percentile(values.astype(np.float64), _PERCENTILES, axis=1)
-    high = np.where(high > low, high, low + 1)
-    return tuple(low.tolist()), tuple(high.tolist())
+    statistics = scene_statistics(scene, window=part)
+    if statistics.suspected_nodata is not None:
+        number = f"{statistics.suspected_nodata:g}"
+        log.warning("%s may mean nodata in %s; give it as src_nodata if so", number, scene.name)
+    if not statistics.bands:
+        log.warning("no valid pixel in a sample of %s: the range of its type is used", scene.name)
+        return _same_for_all(_range_of_type(np.dtype(scene.dtype)), scene)
+    lows = tuple(band.p2 for band in statistics.bands)
+    highs = tuple(_above(band.p98, low=band.p2) for band in statistics.bands)
+    return lows, highs
 
 
-def _valid_values(scene: Scene, window: Window) -> npt.NDArray[Any]:
-    pixels = scene.read(window)
-    return pixels.values[:, pixels.valid]
-
-
-def _sample_windows(part: Window) -> Iterator[Window]:
-    if part.num_pixels <= _WHOLE_PIXELS:
-        yield part
-        return
-    height, width = min(_WINDOW_SIDE, part.height), min(_WINDOW_SIDE, part.width)
-    steps = np.linspace(0, 1, _WINDOWS_A_SIDE)
-    for down in np.unique((steps * (part.height - height)).astype(int)):
-        for across in np.unique((steps * (part.width - width)).astype(int)):
-            yield Window(
-                row=part.row + int(down), col=part.col + int(across), height=height, width=width
-            )
-
-
-def _type_range(scene: Scene) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    dtype = np.dtype(scene.dtype)
-    low, high = (0.0, 1.0) if dtype.kind == "f" else _integer_range(dtype)
+def _same_for_all(
+    ends: tuple[float, float], scene: Scene
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    low, high = ends
     return (low,) * scene.num_bands, (high,) * scene.num_bands
 
 
-def _integer_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+def _above(high: float, *, low: float) -> float:
+    """Return the high end, moved up a little if a constant band has both ends in one place."""
+    return high if high > low else low + max(1.0, abs(low) * 1e-6)
+
+
+def _range_of_type(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype.kind == "f":
+        return 0.0, 1.0
     limits = np.iinfo(dtype)
     return float(limits.min), float(limits.max)
 
