@@ -5,10 +5,10 @@ and inputs of the chunk, then for each group of states a replay from the kept st
 back, then the gradients of the block. What every channel adds to (B, C and the factors of the step
 size) is summed over the blocks of the task in vectors of 16 lanes and reduced once for each chunk.
 
-Scratch memory, in vectors: 16 for the pixels of a chunk and of the next, 2 spare, 64 records of 8
-(see below), 65 tokens of 2 * width for the replay, 64 * N each for B and C, 64 * R for the factors,
-4 * max(N, R) for lane sums, and for each block 64 gradients of the step size and 2 * N for what
-the sweep carries.
+Scratch memory, in vectors: 16 for the pixels of a chunk and of the next, 2 spare, 64 each for seven
+values of each token, 65 tokens of 2 * width for the replay, 64 * N each for B and C, 64 * R for the
+factors, 4 * max(N, R) for lane sums, and for each block 64 gradients of the step size and 2 * N for
+what the sweep carries.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from rsmamba.ops.cpu_kernels.forward import (
     clear,
     load_lanes,
     locate,
-    prefetch_next,
+    prefetch_rows,
     row_address,
     step_sizes,
     store_lanes,
@@ -36,23 +36,17 @@ from rsmamba.ops.cpu_kernels.vectors import (
     load_int64,
     multiply,
     restore_denormals,
-    sigmoid,
-    softplus,
     store,
     store_lane_sums,
     times_ln2,
     zero,
 )
 
-# Places in the record of a token; the sweep reads the first three and adds to the next two.
-_STEP, _INPUT, _DY, _EXPONENT, _THROUGH_INPUT, _X, _SLOPE = (
-    place * VECTOR_BYTES for place in range(7)
-)
-_RECORD = 8 * VECTOR_BYTES
-
 _SPARE = 16 * VECTOR_BYTES
-_RECORDS = _SPARE + 2 * VECTOR_BYTES
-_REPLAY = _RECORDS + CHUNK * _RECORD
+_STEPS, _INPUTS, _SLOPES, _X, _DY, _EXPONENTS, _THROUGH_INPUT = (
+    _SPARE + (2 + place * CHUNK) * VECTOR_BYTES for place in range(7)
+)
+_REPLAY = _THROUGH_INPUT + CHUNK * VECTOR_BYTES
 
 
 def backward_scratch_bytes(*, blocks: int, states: int, rank: int, width: int) -> int:
@@ -72,8 +66,8 @@ def backward_scratch_bytes(*, blocks: int, states: int, rank: int, width: int) -
 
 
 @kernel
-def scan_backward(scan: Any, grads: Any, task: Any, scratch: Any, width: Any) -> None:
-    """Compute the gradients of a task; `width` is a tuple as long as a group of states."""
+def scan_backward(scan: Any, grads: Any, task: Any, scratch: Any, width: Any, lot: Any) -> None:
+    """Compute the gradients of a task; `width` and `lot` as in the forward."""
     before = flush_denormals()
     dB = scratch + _REPLAY + (CHUNK + 1) * 2 * len(width) * VECTOR_BYTES
     sums = dB + CHUNK * (2 * scan.states + scan.rank) * VECTOR_BYTES
@@ -86,17 +80,37 @@ def scan_backward(scan: Any, grads: Any, task: Any, scratch: Any, width: Any) ->
         for backwards in range(last_chunk + 1):
             chunk = last_chunk - backwards
             tokens = min(CHUNK, scan.length - chunk * CHUNK)
-            locate(scan, path, chunk * CHUNK, scratch)
+            locate(scan, path, chunk * CHUNK, (chunk - 1) * CHUNK, scratch)
             clear(dB, 2 * CHUNK * scan.states)
             for block in range(task.first_block, task.last_block):
                 index = block - task.first_block
                 block_steps = steps + index * CHUNK * VECTOR_BYTES
                 block_carried = carried + index * 2 * scan.states * VECTOR_BYTES
-                step_sizes(scan, task.batch, path, block, scratch, block_steps, scratch + _SPARE)
-                prefetch_next(scan, grads.dy, task, path, block, scratch)
-                _record(scan, grads, task.batch, path, block, scratch, block_steps)
+                slopes = scratch + _SLOPES if scan.softplus != 0 else 0
+                step_sizes(
+                    scan,
+                    task.batch,
+                    path,
+                    block,
+                    scratch,
+                    scratch + _STEPS,
+                    slopes,
+                    scratch + _SPARE,
+                )
+                _prefetch(scan, grads, task, path, block, scratch)
+                _prepare(scan, grads, task.batch, path, block, scratch)
                 _sweep_states(
-                    scan, task.batch, path, chunk, block, tokens, scratch, dB, block_carried, width
+                    scan,
+                    task.batch,
+                    path,
+                    chunk,
+                    block,
+                    tokens,
+                    scratch,
+                    dB,
+                    block_carried,
+                    width,
+                    lot,
                 )
                 _finish(scan, grads, task.batch, path, block, tokens, scratch, block_steps)
             _write_rows(scan, grads, task, path, tokens, scratch, dB, sums)
@@ -108,28 +122,32 @@ def scan_backward(scan: Any, grads: Any, task: Any, scratch: Any, width: Any) ->
 
 
 @kernel
-def _record(
-    scan: Any, grads: Any, batch: Any, path: Any, block: Any, scratch: Any, steps: Any
-) -> None:
-    """Fill the records of a chunk's tokens."""
+def _prefetch(scan: Any, grads: Any, task: Any, path: Any, block: Any, pixels: Any) -> None:
+    """Ask for a share of what the chunk before this one will touch."""
+    prefetch_rows(scan.x, task, path, block, pixels)
+    prefetch_rows(grads.dy, task, path, block, pixels)
+    prefetch_rows(grads.x, task, path, block, pixels)
+    if scan.rank == 0:
+        prefetch_rows(scan.steps, task, path, block, pixels)
+        prefetch_rows(grads.steps, task, path, block, pixels)
+
+
+@kernel
+def _prepare(scan: Any, grads: Any, batch: Any, path: Any, block: Any, scratch: Any) -> None:
+    """Load x and dy of a chunk, and clear what the sweeps add to."""
     lanes = min(LANES, scan.channels - block * LANES)
     x_base = row_address(scan.x, batch, path, 0) + block * VECTOR_BYTES
     dy_base = row_address(grads.dy, batch, path, 0) + block * VECTOR_BYTES
     for token in range(CHUNK):
         pixel = load_int64(scratch + token * 8)
-        record = scratch + _RECORDS + token * _RECORD
+        place = scratch + token * VECTOR_BYTES
         x = load_lanes(x_base + pixel * scan.x.pixel, lanes, scratch + _SPARE)
-        step = load(steps + token * VECTOR_BYTES)
-        if scan.softplus != 0:
-            store(record + _SLOPE, sigmoid(step))
-            step = softplus(step)
-        store(record + _STEP, step)
-        store(record + _INPUT, multiply(step, x))
-        store(record + _X, x)
-        store(record + _EXPONENT, zero())
-        store(record + _THROUGH_INPUT, zero())
+        store(place + _INPUTS, multiply(load(place + _STEPS), x))
+        store(place + _X, x)
         dy = load_lanes(dy_base + pixel * grads.dy.pixel, lanes, scratch + _SPARE)
-        store(record + _DY, dy)
+        store(place + _DY, dy)
+        store(place + _EXPONENTS, zero())
+        store(place + _THROUGH_INPUT, zero())
 
 
 @kernel
@@ -144,6 +162,7 @@ def _sweep_states(
     dB: Any,
     carried: Any,
     width: Any,
+    lot: Any,
 ) -> None:
     """Replay the chunk from its kept state and sweep back, group after group of states."""
     blocks = (scan.channels + LANES - 1) // LANES
@@ -157,33 +176,33 @@ def _sweep_states(
         A2 = scan.A2 + ((path * blocks + block) * scan.states + first) * VECTOR_BYTES
         states = load_states(scan.kept + (kept * scan.states + first) * VECTOR_BYTES, width)
         store_states(scratch + _REPLAY + size, states)
-        for token in range(tokens):
-            record = scratch + _RECORDS + token * _RECORD
+        for token in range(0, tokens, len(lot)):
+            place = scratch + token * VECTOR_BYTES
             states = replay(
                 states,
+                lot,
                 A2,
-                record + _STEP,
-                record + _INPUT,
-                B + load_int64(scratch + token * 8) * scan.B.pixel + first * 4,
+                (place + _STEPS, place + _INPUTS),
+                (B + first * 4, scan.B.pixel, scratch + token * 8),
                 scratch + _REPLAY + (token + 1) * 2 * size,
             )
-        place = carried + 2 * first * VECTOR_BYTES
-        group = load_states(place, width + width)
+        group_carried = carried + 2 * first * VECTOR_BYTES
+        group = load_states(group_carried, width + width)
         for backwards in range(tokens):
             token = tokens - 1 - backwards
-            record = scratch + _RECORDS + token * _RECORD
+            place = scratch + token * VECTOR_BYTES
             pixel = load_int64(scratch + token * 8)
             row = (token * scan.states + first) * VECTOR_BYTES
             group = sweep_back(
                 group,
                 A2,
-                (record, record + _EXPONENT),
+                (place + _STEPS, place + _INPUTS, place + _DY),
+                (place + _EXPONENTS, place + _THROUGH_INPUT),
                 (B + pixel * scan.B.pixel + first * 4, C + pixel * scan.C.pixel + first * 4),
                 scratch + _REPLAY + (token + 1) * 2 * size,
-                dB + row,
-                dC + row,
+                (dB + row, dC + row),
             )
-        store_states(place, group)
+        store_states(group_carried, group)
 
 
 @kernel
@@ -208,19 +227,19 @@ def _finish(
     steps_base = row_address(grads.steps, batch, path, 0) + block * VECTOR_BYTES
     for token in range(tokens):
         pixel = load_int64(scratch + token * 8)
-        record = scratch + _RECORDS + token * _RECORD
+        place = scratch + token * VECTOR_BYTES
         through_input, x, dy = (
-            load(record + _THROUGH_INPUT),
-            load(record + _X),
-            load(record + _DY),
+            load(place + _THROUGH_INPUT),
+            load(place + _X),
+            load(place + _DY),
         )
-        of_step = fma(through_input, x, times_ln2(load(record + _EXPONENT)))
+        of_step = fma(through_input, x, times_ln2(load(place + _EXPONENTS)))
         if scan.softplus != 0:
-            of_step = multiply(of_step, load(record + _SLOPE))
+            of_step = multiply(of_step, load(place + _SLOPES))
         store(steps + token * VECTOR_BYTES, of_step)
         of_bias = add(of_bias, of_step)
         of_skip = fma(dy, x, of_skip)
-        of_x = fma(through_input, load(record + _STEP), multiply(skip, dy))
+        of_x = fma(through_input, load(place + _STEPS), multiply(skip, dy))
         x_address = x_base + pixel * grads.x.pixel
         if scan.summed != 0 and path > 0:
             of_x = add(load_lanes(x_address, lanes, spare), of_x)

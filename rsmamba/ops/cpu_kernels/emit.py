@@ -117,27 +117,26 @@ def exp2(builder: Any, exponents: Sequence[Any]) -> list[Any]:
     return [builder.bitcast(value, VECTOR) for value in sums]
 
 
-def exp_minus_abs(builder: Any, value: Any) -> Any:
-    """Return exp(-|value|)."""
-    magnitude = call(builder, "llvm.fabs.v16f32", VECTOR, [value])
-    return exp2(builder, [builder.fmul(magnitude, constant(-_LOG2_E))])[0]
+def softplus_and_slope(builder: Any, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Return log(1 + exp(value)) and its slope 1 / (1 + exp(-value)) of each vector.
 
-
-def softplus(builder: Any, value: Any) -> Any:
-    """Return log(1 + exp(value)) without overflow."""
-    small = exp_minus_abs(builder, value)
-    series = constant(_LOG1P[-1])
+    With e = exp(-|value|) and l = log(1 + e): the softplus is l + max(value, 0), without overflow,
+    and the slope is exp(-l - max(-value, 0)), which keeps its relative precision where it is small
+    and needs no division.
+    """
+    magnitudes = [call(builder, "llvm.fabs.v16f32", VECTOR, [value]) for value in values]
+    small = exp2(builder, [builder.fmul(value, constant(-_LOG2_E)) for value in magnitudes])
+    series = [constant(_LOG1P[-1])] * len(small)
     for coefficient in _LOG1P[-2::-1]:
-        series = fma(builder, series, small, constant(coefficient))
-    return fma(builder, series, small, at_least(builder, 0.0, value))
-
-
-def sigmoid(builder: Any, value: Any) -> Any:
-    """Return 1 / (1 + exp(-value)), the slope of the softplus."""
-    small = exp_minus_abs(builder, value)
-    positive = builder.fcmp_ordered(">", value, constant(0.0))
-    numerator = builder.select(positive, constant(1.0), small)
-    return builder.fdiv(numerator, builder.fadd(small, constant(1.0)))
+        term = constant(coefficient)
+        series = [fma(builder, left, e, term) for left, e in zip(series, small, strict=True)]
+    logs = [builder.fmul(left, e) for left, e in zip(series, small, strict=True)]
+    above = [at_least(builder, 0.0, value) for value in values]
+    below = [builder.fsub(*pair) for pair in zip(above, values, strict=True)]
+    softplus = [builder.fadd(*pair) for pair in zip(logs, above, strict=True)]
+    decays = [builder.fadd(*pair) for pair in zip(logs, below, strict=True)]
+    slopes = exp2(builder, [builder.fmul(value, constant(-_LOG2_E)) for value in decays])
+    return softplus, slopes
 
 
 def sum_lanes(builder: Any, values: Sequence[Any]) -> Any:

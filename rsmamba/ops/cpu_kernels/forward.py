@@ -27,7 +27,8 @@ from rsmamba.ops.cpu_kernels.vectors import (
     multiply,
     prefetch,
     restore_denormals,
-    softplus,
+    softplus_and_slope_of_four,
+    softplus_of_four,
     store,
     store_int64,
     zero,
@@ -46,15 +47,19 @@ def forward_scratch_bytes(blocks: int, states: int) -> int:
 
 
 @kernel
-def scan_forward(scan: Any, y: Any, task: Any, scratch: Any, width: Any) -> None:
-    """Scan the paths of a task; `width` is a tuple as long as a group of states."""
+def scan_forward(scan: Any, y: Any, task: Any, scratch: Any, width: Any, lot: Any) -> None:
+    """Scan the paths of a task.
+
+    `width` is a tuple as long as a group of states, `lot` one as long as the tokens that pass
+    together. A last lot may run over the end of the sequence: it repeats the last token.
+    """
     before = flush_denormals()
     blocks = (scan.channels + LANES - 1) // LANES
     for path in range(task.first_path, task.last_path):
         clear(scratch + _STATES, (task.last_block - task.first_block) * scan.states)
         for first in range(0, scan.length, CHUNK):
             tokens = min(CHUNK, scan.length - first)
-            locate(scan, path, first, scratch)
+            locate(scan, path, first, first + CHUNK, scratch)
             for block in range(task.first_block, task.last_block):
                 states = scratch + _STATES + (block - task.first_block) * scan.states * VECTOR_BYTES
                 if scan.kept != 0:
@@ -63,11 +68,14 @@ def scan_forward(scan: Any, y: Any, task: Any, scratch: Any, width: Any) -> None
                     kept = scan.kept + (index + block) * scan.states * VECTOR_BYTES
                     copy_floats(kept, states, scan.states * LANES)
                 step_sizes(
-                    scan, task.batch, path, block, scratch, scratch + _STEPS, scratch + _SPARE
+                    scan, task.batch, path, block, scratch, scratch + _STEPS, 0, scratch + _SPARE
                 )
-                prefetch_next(scan, y, task, path, block, scratch)
+                prefetch_rows(scan.x, task, path, block, scratch)
+                prefetch_rows(y, task, path, block, scratch)
+                if scan.rank == 0:
+                    prefetch_rows(scan.steps, task, path, block, scratch)
                 _prepare(scan, task.batch, path, block, scratch)
-                _advance_states(scan, task.batch, path, block, tokens, scratch, states, width)
+                _advance_states(scan, task.batch, path, block, tokens, scratch, states, width, lot)
                 _write(scan, y, task.batch, path, block, tokens, scratch)
     restore_denormals(before)
 
@@ -80,13 +88,16 @@ def clear(address: Any, count: Any) -> None:
 
 
 @kernel
-def locate(scan: Any, path: Any, first: Any, pixels: Any) -> None:
-    """Write the pixels of a chunk's tokens and of the next chunk's.
+def locate(scan: Any, path: Any, first: Any, ahead: Any, pixels: Any) -> None:
+    """Write the pixels of a chunk's tokens, and of the chunk that begins at token `ahead`.
 
     Places after the last token repeat its pixel.
     """
     for index in range(2 * CHUNK):
-        token = min(first + index, scan.length - 1)
+        token = first + index
+        if index >= CHUNK:
+            token = ahead + index - CHUNK
+        token = min(max(token, 0), scan.length - 1)
         pixel = token
         if scan.order != 0:
             pixel = load_int32(scan.order + (path * scan.length + token) * 4)
@@ -94,25 +105,18 @@ def locate(scan: Any, path: Any, first: Any, pixels: Any) -> None:
 
 
 @kernel
-def prefetch_next(scan: Any, y: Any, task: Any, path: Any, block: Any, pixels: Any) -> None:
-    """Ask for what the next block of a chunk, or the first of the next chunk, will touch.
+def prefetch_rows(rows: Any, task: Any, path: Any, block: Any, pixels: Any) -> None:
+    """Ask for a share of the rows that the next chunk will touch, while this block is worked on.
 
-    Rows are too far apart for the CPU to foresee it, and one block's work is long enough.
+    Whole rows are asked for, since memory delivers neighbouring lines fastest.
     """
-    shift = (block + 1) * VECTOR_BYTES
-    ahead = 0
-    if block + 1 == task.last_block:
-        shift = task.first_block * VECTOR_BYTES
-        ahead = CHUNK
-    x = row_address(scan.x, task.batch, path, 0) + shift
-    steps = row_address(scan.steps, task.batch, path, 0) + shift
-    outputs = row_address(y, task.batch, path, 0) + shift
-    for token in range(ahead, ahead + CHUNK):
-        pixel = load_int64(pixels + token * 8)
-        prefetch(x + pixel * scan.x.pixel)
-        prefetch(outputs + pixel * y.pixel)
-        if scan.rank == 0:
-            prefetch(steps + pixel * scan.steps.pixel)
+    blocks = task.last_block - task.first_block
+    share = block - task.first_block
+    base = row_address(rows, task.batch, path, 0) + task.first_block * VECTOR_BYTES
+    for token in range(CHUNK + share * CHUNK // blocks, CHUNK + (share + 1) * CHUNK // blocks):
+        address = base + load_int64(pixels + token * 8) * rows.pixel
+        for line in range(blocks):
+            prefetch(address + line * VECTOR_BYTES)
 
 
 @kernel
@@ -143,9 +147,16 @@ def store_lanes(address: Any, value: Any, lanes: Any, spare: Any) -> None:
 
 @kernel
 def step_sizes(
-    scan: Any, batch: Any, path: Any, block: Any, pixels: Any, steps: Any, spare: Any
+    scan: Any,
+    batch: Any,
+    path: Any,
+    block: Any,
+    pixels: Any,
+    steps: Any,
+    slopes: Any,
+    spare: Any,
 ) -> None:
-    """Write the step sizes of a chunk before the softplus, bias included."""
+    """Write the step sizes of a chunk, and the slopes of their softplus if `slopes` is not 0."""
     blocks = (scan.channels + LANES - 1) // LANES
     bias = load(scan.dt_bias + (path * blocks + block) * VECTOR_BYTES)
     weights = scan.dt_weight + (path * blocks + block) * scan.rank * VECTOR_BYTES
@@ -175,11 +186,15 @@ def step_sizes(
             store(target + VECTOR_BYTES, sum1)
             store(target + 2 * VECTOR_BYTES, sum2)
             store(target + 3 * VECTOR_BYTES, sum3)
+        if slopes != 0:
+            softplus_and_slope_of_four(target, slopes + token * VECTOR_BYTES)
+        elif scan.softplus != 0:
+            softplus_of_four(target)
 
 
 @kernel
 def _prepare(scan: Any, batch: Any, path: Any, block: Any, scratch: Any) -> None:
-    """Turn the chunk's step sizes into steps, inputs step * x, and first outputs D * x."""
+    """Write the inputs step * x of a chunk and its first outputs D * x."""
     blocks = (scan.channels + LANES - 1) // LANES
     skip = load(scan.D + (path * blocks + block) * VECTOR_BYTES)
     base = row_address(scan.x, batch, path, 0) + block * VECTOR_BYTES
@@ -188,11 +203,7 @@ def _prepare(scan: Any, batch: Any, path: Any, block: Any, scratch: Any) -> None
         pixel = load_int64(scratch + token * 8)
         x = load_lanes(base + pixel * scan.x.pixel, lanes, scratch + _SPARE)
         place = scratch + token * VECTOR_BYTES
-        step = load(place + _STEPS)
-        if scan.softplus != 0:
-            step = softplus(step)
-        store(place + _STEPS, step)
-        store(place + _INPUTS, multiply(step, x))
+        store(place + _INPUTS, multiply(load(place + _STEPS), x))
         store(place + _OUTPUTS, multiply(skip, x))
 
 
@@ -206,6 +217,7 @@ def _advance_states(
     scratch: Any,
     states: Any,
     width: Any,
+    lot: Any,
 ) -> None:
     """Pass the chunk through the states of a block, group after group."""
     blocks = (scan.channels + LANES - 1) // LANES
@@ -214,17 +226,15 @@ def _advance_states(
     for first in range(0, scan.states, len(width)):
         A2 = scan.A2 + ((path * blocks + block) * scan.states + first) * VECTOR_BYTES
         group = load_states(states + first * VECTOR_BYTES, width)
-        for token in range(tokens):
-            pixel = load_int64(scratch + token * 8)
+        for token in range(0, tokens, len(lot)):
             place = scratch + token * VECTOR_BYTES
             group = advance(
                 group,
+                lot,
                 A2,
-                place + _STEPS,
-                place + _INPUTS,
-                B + pixel * scan.B.pixel + first * 4,
-                C + pixel * scan.C.pixel + first * 4,
-                place + _OUTPUTS,
+                (place + _STEPS, place + _INPUTS, place + _OUTPUTS),
+                (B + first * 4, scan.B.pixel, scratch + token * 8),
+                (C + first * 4, scan.C.pixel),
             )
         store_states(states + first * VECTOR_BYTES, group)
 

@@ -108,7 +108,7 @@ def run_forward(scan: Scan, y: Rows, batch: int) -> None:
     paths = [(0, scan.paths)] if scan.summed else [(k, k + 1) for k in range(scan.paths)]
     items = batch * len(paths)
     pieces = min(blocks, -(-2 * torch.get_num_threads() // items))
-    width = (0,) * _width(scan.states, most=16)
+    width, lot = _unrolling(scan.states, most=16)
     tasks = [
         Task(item, *path, *blocks_of_piece, item)
         for item in range(batch)
@@ -118,7 +118,7 @@ def run_forward(scan: Scan, y: Rows, batch: int) -> None:
 
     def run(task: Task) -> None:
         scratch = forward_scratch_bytes(task.last_block - task.first_block, scan.states)
-        scan_forward(scan, y, task, scratch_address(scratch), width)
+        scan_forward(scan, y, task, scratch_address(scratch), width, lot)
 
     run_tasks([functools.partial(run, task) for task in tasks])
 
@@ -149,7 +149,7 @@ def run_backward(scan: Scan, grads: Gradients, *, batch: int, slots: int) -> Non
     """
     blocks = num_blocks(scan.channels)
     paths = [(0, scan.paths)] if scan.summed else [(k, k + 1) for k in range(scan.paths)]
-    states = _width(scan.states, most=8)
+    width, lot = _unrolling(scan.states, most=8)
     tasks = [
         Task(item, *path, *blocks_of_piece, slot * batch + item)
         for item in range(batch)
@@ -162,9 +162,9 @@ def run_backward(scan: Scan, grads: Gradients, *, batch: int, slots: int) -> Non
             blocks=task.last_block - task.first_block,
             states=scan.states,
             rank=scan.rank,
-            width=states,
+            width=len(width),
         )
-        scan_backward(scan, grads, task, scratch_address(scratch), (0,) * states)
+        scan_backward(scan, grads, task, scratch_address(scratch), width, lot)
 
     run_tasks([functools.partial(run, task) for task in tasks])
 
@@ -195,9 +195,14 @@ def parameter_gradients(sums: Sums, channels: int) -> Sums:
     return Sums(*(unpack(total(tensor), channels) for tensor in sums))
 
 
-def _width(states: int, *, most: int) -> int:
-    """Return how many states pass together: the largest width that divides N."""
-    return next(width for width in (16, 8, 1) if width <= most and states % width == 0)
+def _unrolling(states: int, *, most: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return tuples as long as the states and as the tokens that pass together.
+
+    The states are the largest width that divides N. A single state is too little work to keep the
+    CPU busy, so that four tokens pass at once.
+    """
+    width = next(width for width in (16, 8, 1) if width <= most and states % width == 0)
+    return (0,) * width, (0,) * (4 if width == 1 else 1)
 
 
 def _split(blocks: int, pieces: int) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ dC += dy * h, dB += G * input, g' = decay * G, q = g' * h_before (the gradient o
 step * A), dA += q * step, exponent += q * A2, through_input += G * B.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -66,59 +67,107 @@ def store_states(typing_context: Any, address: Any, states: Any) -> Any:
 
 @intrinsic
 def advance(
-    typing_context: Any, states: Any, A2: Any, step: Any, scaled: Any, B: Any, C: Any, out: Any
+    typing_context: Any,
+    states: Any,
+    tokens: Any,
+    A2: Any,
+    place: Any,
+    B: Any,
+    C: Any,
 ) -> Any:
-    """Pass one token: return the new states and add their output to the vector at `out`.
+    """Pass tokens: return the new states and add their outputs to memory.
 
-    All arguments but `states` are addresses: of the vectors A2, step, input and out, and of the
-    `width` numbers B and C.
+    Args:
+        typing_context: Numba's.
+        states: A group of states.
+        tokens: Tuple as long as the number of tokens.
+        A2: Address of the vectors A2 of the group.
+        place: Addresses of the first token's vectors step, input and output; those of the next
+            token follow each of them.
+        B: Address of a row of pixel 0, bytes from a pixel's row to the next, and address of the
+            tokens' pixels.
+        C: The same for C, without the pixels.
+
+    Returns:
+        The signature, and what emits the code.
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        before, A2, step, scaled, B, C, out = args
-        after = _next_states(builder, before, (A2, step, scaled, B), width=states.width)[1]
-        total = emit.load(builder, out)
-        for index, value in enumerate(after):
-            total = emit.fma(builder, value, emit.broadcast(builder, C, index), total)
-        emit.store(builder, out, total)
-        return _pack(builder, after)
+        before, _, A2, *tuples = args
+        steps, scaled, outputs = _addresses(builder, tuples[0], 3)
+        base, stride, pixels = _addresses(builder, tuples[1], 3)
+        rows = _rows(builder, (base, stride, pixels), count=len(tokens))
+        after = _pass_tokens(builder, before, (A2, steps, scaled), rows=rows, width=states.width)[1]
+        rows = _rows(builder, (*_addresses(builder, tuples[2], 2), pixels), count=len(tokens))
+        for token, row in enumerate(rows):
+            total = emit.load(builder, outputs, token)
+            for n, value in enumerate(after[token]):
+                total = emit.fma(builder, value, emit.broadcast(builder, row, n), total)
+            emit.store(builder, outputs, total, index=token)
+        return _pack(builder, after[-1])
 
-    return states(states, *[address_type] * 6), code
+    triple, pair = (types.UniTuple(address_type, count) for count in (3, 2))
+    return states(states, tokens, address_type, triple, triple, pair), code
 
 
 @intrinsic
 def replay(
-    typing_context: Any, states: Any, A2: Any, step: Any, scaled: Any, B: Any, kept: Any
+    typing_context: Any, states: Any, tokens: Any, A2: Any, place: Any, B: Any, kept: Any
 ) -> Any:
-    """Pass one token: return the new states; store decays, then new states, at `kept`."""
+    """Pass tokens: return the new states; store each token's decays, then new states, at `kept`.
+
+    Args:
+        typing_context: Numba's.
+        states: A group of states.
+        tokens: Tuple as long as the number of tokens.
+        A2: Address of the vectors A2 of the group.
+        place: Addresses of the first token's vectors step and input; those of the next token follow
+            each of them.
+        B: Address of a row of pixel 0, bytes from a pixel's row to the next, and address of the
+            tokens' pixels.
+        kept: Where 2 * width vectors of each token go.
+
+    Returns:
+        The signature, and what emits the code.
+    """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        before, A2, step, scaled, B, kept = args
-        values = _next_states(builder, before, (A2, step, scaled, B), width=states.width)
-        for index, value in enumerate([*values[0], *values[1]]):
+        before, _, A2, *tuples, kept = args
+        steps, scaled = _addresses(builder, tuples[0], 2)
+        rows = _rows(builder, _addresses(builder, tuples[1], 3), count=len(tokens))
+        values = _pass_tokens(builder, before, (A2, steps, scaled), rows=rows, width=states.width)
+        vectors = [value for pair in zip(*values, strict=True) for part in pair for value in part]
+        for index, value in enumerate(vectors):
             emit.store(builder, kept, value, index=index)
-        return _pack(builder, values[1])
+        return _pack(builder, values[1][-1])
 
-    return states(states, *[address_type] * 5), code
+    triple, pair = (types.UniTuple(address_type, count) for count in (3, 2))
+    return states(states, tokens, address_type, pair, triple, address_type), code
 
 
 @intrinsic
 def sweep_back(
-    typing_context: Any, carried: Any, A2: Any, token: Any, rows: Any, kept: Any, dB: Any, dC: Any
+    typing_context: Any,
+    carried: Any,
+    A2: Any,
+    place: Any,
+    added: Any,
+    rows: Any,
+    kept: Any,
+    sums: Any,
 ) -> Any:
-    """Pass one token backwards: return the new g and dA, and add to dB, dC and the token's sums.
+    """Pass one token backwards: return the new g and dA, and add to the token's sums in memory.
 
     Args:
         typing_context: Numba's.
         carried: The g of `width` states, then the dA of the same states.
         A2: Address of the `width` vectors A2.
-        token: Pair of addresses: of the token's vectors step, input, dy, and of its vectors
-            exponent and through_input, which are added to.
-        rows: Pair of addresses: of the `width` numbers B, and of the `width` numbers C.
+        place: Addresses of the token's vectors step, input and dy.
+        added: Addresses of the token's vectors exponent and through_input, which are added to.
+        rows: Addresses of the `width` numbers B and of the `width` numbers C.
         kept: Address of what `replay` kept of this token; what it kept of the token before lies
             2 * width vectors earlier.
-        dB: Address of `width` vectors that are added to.
-        dC: Address of `width` vectors that are added to.
+        sums: Addresses of `width` vectors dB and of `width` vectors dC, which are added to.
 
     Returns:
         The signature, and what emits the code.
@@ -126,13 +175,15 @@ def sweep_back(
     width = carried.width // 2
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        carried_in, A2, token, rows, kept, dB, dC = args
-        vectors = _unpack(builder, carried_in, 2 * width)
-        (token_in, token_out), (B, C) = (
-            [builder.extract_value(pair, index) for index in range(2)] for pair in (token, rows)
+        vectors = _unpack(builder, args[0], 2 * width)
+        A2, kept = args[1], args[5]
+        B, C = _addresses(builder, args[4], 2)
+        dB, dC = _addresses(builder, args[6], 2)
+        step, scaled, dy = (
+            emit.load(builder, address) for address in _addresses(builder, args[2], 3)
         )
-        step, scaled, dy = (emit.load(builder, token_in, index) for index in range(3))
-        exponent, through_input = (emit.load(builder, token_out, index) for index in range(2))
+        targets = _addresses(builder, args[3], 2)
+        exponent, through_input = (emit.load(builder, address) for address in targets)
         for n in range(width):
             decay = emit.load(builder, kept, n)
             state = emit.load(builder, kept, width + n)
@@ -145,33 +196,50 @@ def sweep_back(
             of_exponent = builder.fmul(vectors[n], before)
             vectors[width + n] = emit.fma(builder, of_exponent, step, vectors[width + n])
             exponent = emit.fma(builder, of_exponent, emit.load(builder, A2, n), exponent)
-        emit.store(builder, token_out, exponent)
-        emit.store(builder, token_out, through_input, index=1)
+        emit.store(builder, targets[0], exponent)
+        emit.store(builder, targets[1], through_input)
         return _pack(builder, vectors)
 
-    pair = types.UniTuple(address_type, 2)
-    return carried(carried, address_type, pair, pair, *[address_type] * 3), code
+    triple, pair = (types.UniTuple(address_type, count) for count in (3, 2))
+    return carried(carried, address_type, triple, pair, pair, address_type, pair), code
 
 
-def _next_states(
-    builder: Any, states: Any, addresses: tuple[Any, Any, Any, Any], *, width: int
-) -> tuple[list[Any], list[Any]]:
-    """Return the decays of one token and the states after it."""
-    A2, step_address, scaled_address, B = addresses
-    step, scaled = emit.load(builder, step_address), emit.load(builder, scaled_address)
-    before = _unpack(builder, states, width)
-    decays: list[Any] = []
-    after: list[Any] = []
-    for first in range(0, width, _SIDE_BY_SIDE):
-        group = range(first, min(first + _SIDE_BY_SIDE, width))
-        exponents = [builder.fmul(step, emit.load(builder, A2, n)) for n in group]
-        inputs = [builder.fmul(scaled, emit.broadcast(builder, B, n)) for n in group]
-        decays += emit.exp2(builder, exponents)
-        after += [
-            emit.fma(builder, decays[n], before[n], value)
-            for n, value in zip(group, inputs, strict=True)
-        ]
+def _pass_tokens(
+    builder: Any, states: Any, addresses: tuple[Any, Any, Any], *, rows: list[Any], width: int
+) -> tuple[list[list[Any]], list[list[Any]]]:
+    """Return, for each token, the decays of its states and the states after it."""
+    A2, steps, scaled = addresses
+    places = [(token, n) for token in range(len(rows)) for n in range(width)]
+    step = [emit.load(builder, steps, token) for token in range(len(rows))]
+    inputs = [emit.load(builder, scaled, token) for token in range(len(rows))]
+    last = _unpack(builder, states, width)
+    decays: list[list[Any]] = [[] for _ in rows]
+    after: list[list[Any]] = [[] for _ in rows]
+    for first in range(0, len(places), _SIDE_BY_SIDE):
+        lot = places[first : first + _SIDE_BY_SIDE]
+        exponents = [builder.fmul(step[t], emit.load(builder, A2, n)) for t, n in lot]
+        gains = [builder.fmul(inputs[t], emit.broadcast(builder, rows[t], n)) for t, n in lot]
+        lot_decays = emit.exp2(builder, exponents)
+        for (t, n), decay, gain in zip(lot, lot_decays, gains, strict=True):
+            last[n] = emit.fma(builder, decay, last[n], gain)
+            decays[t].append(decay)
+            after[t].append(last[n])
     return decays, after
+
+
+def _rows(builder: Any, where: Sequence[Any], *, count: int) -> list[Any]:
+    """Return the addresses of the rows of `count` tokens: base + pixel * stride."""
+    base, stride, pixels = where
+    rows = []
+    for token in range(count):
+        slot = emit.pointer(builder, builder.add(pixels, emit.INT64(8 * token)), emit.INT64)
+        rows.append(builder.add(base, builder.mul(builder.load(slot), stride)))
+    return rows
+
+
+def _addresses(builder: Any, pack: Any, count: int) -> list[Any]:
+    """Take the addresses out of a tuple."""
+    return [builder.extract_value(pack, index) for index in range(count)]
 
 
 def _add_product(builder: Any, address: Any, factors: tuple[Any, Any], *, index: int) -> None:

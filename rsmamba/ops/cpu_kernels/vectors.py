@@ -119,23 +119,30 @@ def times_ln2(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic
-def softplus(typing_context: Any, value: Any) -> Any:
-    """Return log(1 + exp(value))."""
+def softplus_of_four(typing_context: Any, address: Any) -> Any:
+    """Replace four vectors by their softplus."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return emit.softplus(builder, args[0])
+        vectors = [emit.load(builder, args[0], index) for index in range(4)]
+        for index, value in enumerate(emit.softplus_and_slope(builder, vectors)[0]):
+            emit.store(builder, args[0], value, index=index)
+        return context.get_dummy_value()
 
-    return vector(vector), code
+    return types.void(address_type), code
 
 
 @intrinsic
-def sigmoid(typing_context: Any, value: Any) -> Any:
-    """Return 1 / (1 + exp(-value))."""
+def softplus_and_slope_of_four(typing_context: Any, address: Any, slopes: Any) -> Any:
+    """Replace four vectors by their softplus and store its slopes."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return emit.sigmoid(builder, args[0])
+        vectors = [emit.load(builder, args[0], index) for index in range(4)]
+        for place, values in zip(args, emit.softplus_and_slope(builder, vectors), strict=True):
+            for index, value in enumerate(values):
+                emit.store(builder, place, value, index=index)
+        return context.get_dummy_value()
 
-    return vector(vector), code
+    return types.void(address_type, address_type), code
 
 
 @intrinsic
