@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
@@ -32,7 +33,7 @@ def open_dataset(path: str | Path) -> DatasetReader:
     try:
         with quiet_gdal(), no_georeference_warning():
             dataset = rasterio.open(path)
-    except (RasterioError, ValueError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, ValueError, OSError) as error:
         raise SceneError(_why_not(path, error, local=local)) from error
     if dataset.count == 0:
         message = _no_bands(path, dataset.subdatasets)
@@ -58,13 +59,40 @@ def read_errors(path: str | Path, window: Window) -> Iterator[None]:
     try:
         with quiet_gdal():
             yield
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         message = (
             f"cannot read rows {window.row} to {window.row_stop - 1}, columns {window.col} to "
-            f"{window.col_stop - 1} of {path}: {first_cause(error)}; the file, or one that it "
-            "refers to, is damaged, incomplete or missing: copy it again"
+            f"{window.col_stop - 1} of {path}: {_what_is_wrong(error)}"
         )
         raise SceneError(message) from error
+
+
+@contextmanager
+def header_errors(path: str | Path) -> Iterator[None]:
+    """Turn a failure to tell what a raster is like into one line.
+
+    Args:
+        path: The scene.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SceneError: If GDAL fails.
+    """
+    try:
+        with quiet_gdal():
+            yield
+    except (RasterioError, CPLE_BaseError) as error:
+        message = f"scene {path} cannot be opened: {_what_is_wrong(error)}"
+        raise SceneError(message) from error
+
+
+def _what_is_wrong(error: Exception) -> str:
+    return (
+        f"{first_cause(error)}; the file, or one that it refers to, is damaged, incomplete or "
+        "missing: copy it again"
+    )
 
 
 def _why_not(path: str | Path, error: Exception, *, local: bool) -> str:

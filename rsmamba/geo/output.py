@@ -116,6 +116,7 @@ class PartFolder:
         except OutputExistsError:
             raise
         except OSError as error:
+            self.remove()
             message = f"cannot write beside {self.target}: {error.strerror}; give another folder"
             raise OutputError(message) from error
 

@@ -21,7 +21,7 @@ from rsmamba.geo.environment import quiet_gdal
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.masks import StoredMasks
 from rsmamba.geo.nodata import BoolArray, blank_invalid, valid_from_values
-from rsmamba.geo.opening import open_dataset, read_errors
+from rsmamba.geo.opening import header_errors, open_dataset, read_errors
 from rsmamba.geo.palette import expand_palette, read_palette
 from rsmamba.geo.window import Window
 
@@ -101,6 +101,7 @@ class Scene:
         self.scales = self._selected(dataset.scales)
         self.offsets = self._selected(dataset.offsets)
         self.file_dtype = self._common_dtype(dataset.dtypes)
+        self._has_one_dtype = len(set(self._selected(dataset.dtypes))) == 1
         self.unscaled = unscale and self.has_scaling and not self.expands_palette
         self.dtype = self._read_dtype()
         self.block_shape: tuple[int, int] = dataset.block_shapes[self.bidx[0] - 1]
@@ -138,7 +139,7 @@ class Scene:
         """
         dataset = open_dataset(path)
         try:
-            with quiet_gdal():
+            with header_errors(path):
                 return cls(
                     dataset,
                     path,
@@ -197,11 +198,9 @@ class Scene:
         average = shrunk and "palette" not in self._selected(self.colours)
         box, shape = window.to_rasterio(), (height, width)
         with self._lock, read_errors(self.path, window):
-            values = self._dataset.read(
-                list(self.bidx),
+            values = self._read_bands(
                 window=box,
-                out_shape=(len(self.bidx), *shape),
-                out_dtype=self.file_dtype,
+                out_shape=shape,
                 resampling=Resampling.average if average else Resampling.nearest,
             )
             stored = self._masks.read(self._dataset, box, shape)
@@ -286,6 +285,14 @@ class Scene:
                 f"wide and {self.grid.height} px high; give a window inside it"
             )
             raise OptionError(message)
+
+    def _read_bands(self, **options: Any) -> NDArray[Any]:  # noqa: ANN401 - rasterio's options
+        if self._has_one_dtype:
+            shape = (len(self.bidx), *options.pop("out_shape"))
+            values: NDArray[Any] = self._dataset.read(list(self.bidx), out_shape=shape, **options)
+            return values
+        bands = [self._dataset.read(number, **options) for number in self.bidx]
+        return np.stack(bands).astype(self.file_dtype, copy=False)
 
     def _finish(self, values: NDArray[Any], stored: BoolArray | None) -> Pixels:
         valid = valid_from_values(values, self.nodata)

@@ -25,8 +25,8 @@ from rsmamba.geo.row_buffer import RowBuffer
 from rsmamba.geo.sidecar import write_sidecar
 from rsmamba.geo.window import Window
 
-# A finished file and its overviews are at most this much larger than the scratch file.
-_FINISHED_SHARE = 2.0
+# What is written besides the scratch file, as a multiple of it and of the bare pixels.
+_FINISHED_SHARE, _WITH_OVERVIEWS = 2.0, 1.4
 
 
 class RasterSink:
@@ -111,8 +111,7 @@ class RasterSink:
             self._dataset.close()
             finished = self._part.path / self.target.name
             if self._creation.format == "COG":
-                needed = int(_FINISHED_SHARE * scratch.stat().st_size)
-                check_space(self._part.path, needed, target=self.target)
+                check_space(self._part.path, self._finished_bytes(), target=self.target)
                 write_cog(scratch, finished, kind=self.kind, creation=self._creation)
             else:
                 scratch.replace(finished)
@@ -183,6 +182,12 @@ class RasterSink:
             if self.kind.classes is not None:
                 dataset.write_colormap(1, _colour_table(self.kind.classes.colours))
             return dataset
+
+    def _finished_bytes(self) -> int:
+        if self._creation.compress == "NONE":
+            pixel_bytes = self.kind.num_bands * np.dtype(self.kind.dtype).itemsize
+            return int(_WITH_OVERVIEWS * self.grid.window.num_pixels * pixel_bytes)
+        return int(_FINISHED_SHARE * self._scratch_path.stat().st_size)
 
     def _check_fits(self, pixels: NDArray[Any], *, row: int, col: int) -> None:
         bands, height, width = pixels.shape
