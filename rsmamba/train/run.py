@@ -148,9 +148,7 @@ def _left_tidy(folder: RunFolder, end: EpochEnd) -> Iterator[None]:
         with plain_interrupt():
             yield
     except KeyboardInterrupt:
-        epochs = len(end.records)
-        kept = f"{epochs} epochs are kept in {folder.path}; continue them with trainer.resume=true"
-        logger.warning("stopped; %s", kept if epochs else "no epoch was complete")
+        logger.warning("stopped; %s", _kept(len(end.records), folder))
         raise
     except RsmambaError:
         raise
@@ -159,6 +157,14 @@ def _left_tidy(folder: RunFolder, end: EpochEnd) -> Iterator[None]:
         raise OutputError(msg) from error
     finally:
         folder.discard_unless_begun()
+
+
+def _kept(epochs: int, folder: RunFolder) -> str:
+    """What a stopped run leaves."""
+    if not epochs:
+        return "no epoch was complete"
+    are = "epoch is" if epochs == 1 else "epochs are"
+    return f"{epochs} {are} kept in {folder.path}; continue with trainer.resume=true (--resume)"
 
 
 def _result(folder: RunFolder, end: EpochEnd) -> TrainResult:

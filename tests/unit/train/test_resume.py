@@ -1,0 +1,165 @@
+"""A run that was stopped goes on as if it had not been, or says why it cannot."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+import rsmamba
+from rsmamba.data import AugmentConfig
+from rsmamba.errors import ConfigError, OutputExistsError
+from rsmamba.train import LossConfig, ModelConfig, ScheduleConfig, TrainConfig, TrainResult, fit
+from rsmamba.train.module import SegmentationModule
+
+MakeConfig = Callable[..., TrainConfig]
+# The blocks of the paper, whose batch norms have running statistics to keep.
+PAPER = {"encoder_depths": [1] * 4, "decoder_depths": [1] * 4, "dim": 8, "d_state": 1}
+
+
+def fit_until(config: TrainConfig, *, step: int, error: BaseException) -> None:
+    """Train, and fail in the middle of a step as a Ctrl-C or a full disk would."""
+    original = SegmentationModule.training_step
+
+    def training_step(self: SegmentationModule, batch: Any, batch_idx: int) -> Tensor:  # noqa: ANN401
+        if self.global_step == step:
+            raise error
+        return original(self, batch, batch_idx)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SegmentationModule, "training_step", training_step)
+        with pytest.raises(type(error)):
+            fit(config)
+
+
+def resumed(config: TrainConfig, **values: Any) -> TrainConfig:  # noqa: ANN401 - any field
+    return replace(config, trainer=replace(config.trainer, resume=True, **values))
+
+
+def numbers(result: TrainResult) -> list[object]:
+    """What a record holds apart from times."""
+    return [
+        (r.epoch, r.step, r.loss, r.learning_rate, r.mean_iou, r.overall_accuracy, r.iou)
+        for r in result.records
+    ]
+
+
+@pytest.fixture(scope="module")
+def stopped(make_config: MakeConfig, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    """A run of three epochs that was stopped in its second; only for tests that are refused."""
+    config = make_config(tmp_path_factory.mktemp("stopped"))
+    fit_until(config, step=3, error=KeyboardInterrupt())
+    return config
+
+
+def test_a_stopped_run_ends_with_the_same_weights_and_history(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    model = ModelConfig(name="cvmh_unet", options=PAPER)
+    whole = fit(make_config(tmp_path / "whole", model=model, epochs=2))
+    config = make_config(tmp_path / "parts", model=model, epochs=2)
+    fit_until(config, step=3, error=RuntimeError("power cut"))
+    parts = fit(resumed(config))
+    assert numbers(parts) == numbers(whole)
+    for name in ("last.safetensors", "best.safetensors"):
+        one, other = (rsmamba.load_model(r.run_dir / name, "cpu") for r in (whole, parts))
+        assert one.fingerprint() == other.fingerprint()
+    assert len((parts.run_dir / "history.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_ctrl_c_says_what_is_kept_and_leaves_the_signal_alone(
+    make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    fit_until(make_config(tmp_path), step=3, error=KeyboardInterrupt())
+    assert f"stopped; 1 epoch is kept in {tmp_path}; continue with" in caplog.text
+    assert signal.getsignal(signal.SIGINT) is handler
+    names = {path.name for path in tmp_path.iterdir()}
+    models = {"best.safetensors", "last.safetensors"}
+    assert names == models | {"last.ckpt", "history.csv", "config.json"}
+
+
+def test_a_run_stopped_in_its_first_epoch_leaves_nothing(
+    make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fit_until(make_config(tmp_path / "run"), step=1, error=KeyboardInterrupt())
+    assert "stopped; no epoch was complete" in caplog.text
+    assert not (tmp_path / "run").exists()
+
+
+def test_resuming_nothing_begins(make_config: MakeConfig, tmp_path: Path) -> None:
+    result = fit(make_config(tmp_path / "run", epochs=1, resume=True))
+    assert [record.epoch for record in result.records] == [1]
+
+
+def test_a_finished_run_is_not_trained_again(make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(tmp_path, epochs=1)
+    first = fit(config)
+    assert numbers(fit(resumed(config))) == numbers(first)
+
+
+def test_a_run_is_not_overwritten(stopped: TrainConfig) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in stopped.trainer.run_dir.iterdir()}
+    with pytest.raises(
+        OutputExistsError, match=r"already holds a run; continue it with trainer.res"
+    ):
+        fit(stopped)
+    after = {path.name: path.stat().st_mtime_ns for path in stopped.trainer.run_dir.iterdir()}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("loss", LossConfig(dice=0.5)),
+        ("schedule", ScheduleConfig(warmup=0.5)),
+        ("model", ModelConfig(name="cvmh_unet_small")),
+    ],
+)
+def test_another_section_is_refused(stopped: TrainConfig, section: str, value: Any) -> None:  # noqa: ANN401
+    with pytest.raises(ConfigError, match=f"was started with another {section}; a continued run"):
+        fit(replace(resumed(stopped), **{section: value}))
+
+
+def test_all_that_differs_is_named(stopped: TrainConfig) -> None:
+    data = replace(stopped.data, augment=AugmentConfig())
+    match = "another data and another trainer.batch_size and another trainer.seed; a continued"
+    with pytest.raises(ConfigError, match=match):
+        fit(replace(resumed(stopped, seed=1, batch_size=1), data=data))
+
+
+def test_data_may_have_moved(stopped: TrainConfig, tmp_path: Path) -> None:
+    """Only then is the missing folder noticed, which is not a matter of the configuration."""
+    moved = replace(stopped.data, root=tmp_path, cache_mb=1)
+    with pytest.raises(rsmamba.RsmambaError, match=r"is not a folder; set data.root"):
+        fit(replace(resumed(stopped), data=moved))
+
+
+def test_fewer_epochs_than_are_done_are_refused(make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(tmp_path, epochs=2)
+    fit(config)
+    with pytest.raises(
+        ConfigError, match=r"trainer.epochs is 1 and the run in .* has done 2; give 2"
+    ):
+        fit(resumed(config, epochs=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("last.ckpt", "last.ckpt is not a readable checkpoint .* delete the folder to begin anew"),
+        ("config.json", "config.json cannot be read .* choose another trainer.run_dir"),
+    ],
+)
+def test_damaged_files_are_named(
+    make_config: MakeConfig, tmp_path: Path, name: str, match: str
+) -> None:
+    config = make_config(tmp_path, epochs=1)
+    fit(config)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ConfigError, match=match):
+        fit(resumed(config))
