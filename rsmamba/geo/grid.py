@@ -290,7 +290,7 @@ def _same_gcps(
     )
 
 
-# Files store the coefficients as text of fifteen digits.
+# Files store the coefficients as text of fifteen digits, and an unknown error estimate as -1.
 def _same_rpcs(first: RPC | None, second: RPC | None) -> bool:
     if first is None or second is None:
         return first is second
@@ -298,13 +298,12 @@ def _same_rpcs(first: RPC | None, second: RPC | None) -> bool:
     return all(
         np.allclose(_numbers(ours[name]), _numbers(theirs[name]), rtol=1e-9, atol=1e-12)
         for name in ours
+        if name not in {"err_bias", "err_rand"}
     )
 
 
-def _numbers(value: float | list[float] | None) -> list[float]:
-    if isinstance(value, list):
-        return value
-    return [value or 0.0]
+def _numbers(value: float | list[float]) -> list[float]:
+    return value if isinstance(value, list) else [value]
 
 
 def _shifted_gcp(point: GroundControlPoint, window: Window) -> GroundControlPoint:
