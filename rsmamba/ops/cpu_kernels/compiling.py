@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from numba import njit
+from numba.extending import intrinsic
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,3 +28,17 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         _LOGGER.info("no cache folder can be written: %s compiles anew", function.__name__)
         compiled = njit(function, nogil=True)
     return compiled
+
+
+def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that emits LLVM code callable from kernels, in Numba's way.
+
+    Args:
+        function: Takes the typing context and the types of the arguments, and returns the signature
+            and what emits the code. Kernels call it without the typing context.
+
+    Returns:
+        What kernels call.
+    """
+    made: Callable[..., Any] = intrinsic(function)
+    return made

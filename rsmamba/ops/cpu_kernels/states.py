@@ -17,9 +17,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, register_model
+from numba.extending import models, register_model
 
 from rsmamba.ops.cpu_kernels import emit
+from rsmamba.ops.cpu_kernels.compiling import instruction
 from rsmamba.ops.cpu_kernels.vectors import address_type
 
 _SIDE_BY_SIDE = 4  # exponentials whose instructions are interleaved
@@ -41,7 +42,7 @@ class _StatesModel(models.PrimitiveModel):
         super().__init__(manager, numba_type, ir.ArrayType(emit.VECTOR, numba_type.width))
 
 
-@intrinsic
+@instruction
 def load_states(typing_context: Any, address: Any, width: Any) -> Any:
     """Load as many vectors as the tuple `width` is long."""
     kind = StatesType(len(width))
@@ -53,7 +54,7 @@ def load_states(typing_context: Any, address: Any, width: Any) -> Any:
     return kind(address_type, width), code
 
 
-@intrinsic
+@instruction
 def store_states(typing_context: Any, address: Any, states: Any) -> Any:
     """Store all vectors of a group."""
 
@@ -65,7 +66,7 @@ def store_states(typing_context: Any, address: Any, states: Any) -> Any:
     return types.void(address_type, states), code
 
 
-@intrinsic
+@instruction
 def advance(
     typing_context: Any,
     states: Any,
@@ -110,7 +111,7 @@ def advance(
     return states(states, tokens, address_type, triple, triple, pair), code
 
 
-@intrinsic
+@instruction
 def replay(
     typing_context: Any, states: Any, tokens: Any, A2: Any, place: Any, B: Any, kept: Any
 ) -> Any:
@@ -145,7 +146,7 @@ def replay(
     return states(states, tokens, address_type, pair, triple, address_type), code
 
 
-@intrinsic
+@instruction
 def sweep_back(
     typing_context: Any,
     carried: Any,

@@ -10,9 +10,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, register_model
+from numba.extending import models, register_model
 
 from rsmamba.ops.cpu_kernels import emit
+from rsmamba.ops.cpu_kernels.compiling import instruction
 
 _FLUSH_BITS = 0x8040  # flush to zero, and denormals are zero, in the x86 control register
 _HAS_CONTROL_REGISTER = platform.machine().lower() in {"x86_64", "amd64"}
@@ -37,7 +38,7 @@ vector = VectorType()
 address_type = types.int64
 
 
-@intrinsic
+@instruction
 def load(typing_context: Any, address: Any) -> Any:
     """Load 16 numbers."""
 
@@ -47,7 +48,7 @@ def load(typing_context: Any, address: Any) -> Any:
     return vector(address_type), code
 
 
-@intrinsic
+@instruction
 def store(typing_context: Any, address: Any, value: Any) -> Any:
     """Store 16 numbers."""
 
@@ -58,7 +59,7 @@ def store(typing_context: Any, address: Any, value: Any) -> Any:
     return types.void(address_type, vector), code
 
 
-@intrinsic
+@instruction
 def broadcast(typing_context: Any, address: Any) -> Any:
     """Load one number into all lanes."""
 
@@ -68,7 +69,7 @@ def broadcast(typing_context: Any, address: Any) -> Any:
     return vector(address_type), code
 
 
-@intrinsic
+@instruction
 def zero(typing_context: Any) -> Any:
     """Return 16 zeros."""
 
@@ -78,7 +79,7 @@ def zero(typing_context: Any) -> Any:
     return vector(), code
 
 
-@intrinsic
+@instruction
 def add(typing_context: Any, left: Any, right: Any) -> Any:
     """Return left + right."""
 
@@ -88,7 +89,7 @@ def add(typing_context: Any, left: Any, right: Any) -> Any:
     return vector(vector, vector), code
 
 
-@intrinsic
+@instruction
 def multiply(typing_context: Any, left: Any, right: Any) -> Any:
     """Return left * right."""
 
@@ -98,7 +99,7 @@ def multiply(typing_context: Any, left: Any, right: Any) -> Any:
     return vector(vector, vector), code
 
 
-@intrinsic
+@instruction
 def fma(typing_context: Any, left: Any, right: Any, addend: Any) -> Any:
     """Return left * right + addend."""
 
@@ -108,7 +109,7 @@ def fma(typing_context: Any, left: Any, right: Any, addend: Any) -> Any:
     return vector(vector, vector, vector), code
 
 
-@intrinsic
+@instruction
 def times_ln2(typing_context: Any, value: Any) -> Any:
     """Return value * log(2)."""
 
@@ -118,7 +119,7 @@ def times_ln2(typing_context: Any, value: Any) -> Any:
     return vector(vector), code
 
 
-@intrinsic
+@instruction
 def softplus_of_four(typing_context: Any, address: Any) -> Any:
     """Replace four vectors by their softplus."""
 
@@ -131,7 +132,7 @@ def softplus_of_four(typing_context: Any, address: Any) -> Any:
     return types.void(address_type), code
 
 
-@intrinsic
+@instruction
 def softplus_and_slope_of_four(typing_context: Any, address: Any, slopes: Any) -> Any:
     """Replace four vectors by their softplus and store its slopes."""
 
@@ -145,7 +146,7 @@ def softplus_and_slope_of_four(typing_context: Any, address: Any, slopes: Any) -
     return types.void(address_type, address_type), code
 
 
-@intrinsic
+@instruction
 def store_lane_sums(typing_context: Any, target: Any, source: Any) -> Any:
     """Store at `target` the lane sums of the 16 vectors at `source`."""
 
@@ -157,7 +158,7 @@ def store_lane_sums(typing_context: Any, target: Any, source: Any) -> Any:
     return types.void(address_type, address_type), code
 
 
-@intrinsic
+@instruction
 def prefetch(typing_context: Any, address: Any) -> Any:
     """Ask for the cache line of an address."""
 
@@ -171,7 +172,7 @@ def prefetch(typing_context: Any, address: Any) -> Any:
     return types.void(address_type), code
 
 
-@intrinsic
+@instruction
 def load_int32(typing_context: Any, address: Any) -> Any:
     """Load one 32-bit index."""
 
@@ -182,7 +183,7 @@ def load_int32(typing_context: Any, address: Any) -> Any:
     return types.int64(address_type), code
 
 
-@intrinsic
+@instruction
 def load_int64(typing_context: Any, address: Any) -> Any:
     """Load one 64-bit index."""
 
@@ -192,7 +193,7 @@ def load_int64(typing_context: Any, address: Any) -> Any:
     return types.int64(address_type), code
 
 
-@intrinsic
+@instruction
 def store_int64(typing_context: Any, address: Any, value: Any) -> Any:
     """Store one 64-bit index."""
 
@@ -203,7 +204,7 @@ def store_int64(typing_context: Any, address: Any, value: Any) -> Any:
     return types.void(address_type, types.int64), code
 
 
-@intrinsic
+@instruction
 def copy_floats(typing_context: Any, target: Any, source: Any, count: Any) -> Any:
     """Copy `count` numbers."""
 
@@ -218,7 +219,7 @@ def copy_floats(typing_context: Any, target: Any, source: Any, count: Any) -> An
     return types.void(address_type, address_type, types.int64), code
 
 
-@intrinsic
+@instruction
 def flush_denormals(typing_context: Any) -> Any:
     """Treat denormals as zero from here on; return what `restore_denormals` needs.
 
@@ -236,7 +237,7 @@ def flush_denormals(typing_context: Any) -> Any:
     return types.int64(), code
 
 
-@intrinsic
+@instruction
 def restore_denormals(typing_context: Any, before: Any) -> Any:
     """Put back what `flush_denormals` changed."""
 

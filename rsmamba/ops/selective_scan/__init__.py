@@ -66,13 +66,12 @@ def selective_scan(
     keep_states = torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad for tensor in tensors.values()
     )
-    with torch.autocast(x.device.type, enabled=False):
-        y, _ = selective_scan_op(
-            *(None if tensor is None else tensor.to(dtype) for tensor in tensors.values()),
-            softplus,
-            keep_states,
-            chosen,
-        )
+    y, _ = selective_scan_op(
+        *(None if tensor is None else tensor.to(dtype) for tensor in tensors.values()),
+        softplus,
+        keep_states,
+        chosen,
+    )
     output: Tensor = y.to(x.dtype)
     return output
 

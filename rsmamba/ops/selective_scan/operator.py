@@ -41,7 +41,8 @@ def selective_scan_op(
     """Return the outputs and the kept states of a scan."""
     inputs = ScanInputs(x, dt, A, B, C, D, dt_bias)
     forward = _compiled().compiled_forward if backend == "numba" else chunked_forward
-    return forward(inputs, softplus=softplus, keep_states=keep_states)
+    with torch.autocast(x.device.type, enabled=False):
+        return forward(inputs, softplus=softplus, keep_states=keep_states)
 
 
 @torch.library.custom_op("rsmamba::selective_scan_backward", mutates_args=())
@@ -61,7 +62,8 @@ def selective_scan_backward_op(
     """Return the gradients of x, dt, A, B, C, D and dt_bias."""
     inputs = ScanInputs(x, dt, A, B, C, D, dt_bias)
     backward = _compiled().compiled_backward if backend == "numba" else chunked_backward
-    grads = backward(dy, inputs, states=states, softplus=softplus)
+    with torch.autocast(x.device.type, enabled=False):
+        grads = backward(dy, inputs, states=states, softplus=softplus)
     return grads.x, grads.dt, grads.A, grads.B, grads.C, grads.D, grads.dt_bias
 
 

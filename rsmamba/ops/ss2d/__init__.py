@@ -67,10 +67,10 @@ def ss2d_scan(
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     chosen = choose("ss2d_scan", backend=backend, device=x.device, dtype=dtype)
     maps = [tensor.to(dtype) for tensor in (x, projections)]
-    with torch.autocast(x.device.type, enabled=False):
-        if chosen == "numba":
-            y = _fused(*maps, *(tensor.to(dtype) for tensor in parameters.values()), paths=paths)
-        else:
+    if chosen == "numba":
+        y = _fused(*maps, *(tensor.to(dtype) for tensor in parameters.values()), paths=paths)
+    else:
+        with torch.autocast(x.device.type, enabled=False):
             y = ss2d_composite(
                 *maps,
                 **{name: tensor.to(dtype) for name, tensor in parameters.items()},
