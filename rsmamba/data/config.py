@@ -64,7 +64,10 @@ class DataConfig:
         masks: Folder of the label rasters below root; may be the same folder.
         mask_suffix: Ending of the mask's stem that the image's stem lacks, such as "_labels".
         train: Glob patterns of image stems to train on, such as "tile1_*".
-        validation: Glob patterns of image stems to validate on.
+        validation: Glob patterns of image stems to validate on; give these or `validation_share`.
+        validation_share: Share of the rows of each train scene, at its bottom, to validate on
+            instead, 0 to below 1. Pixels on both sides of the cut are alike, so that scenes of
+            their own tell more.
         classes: Names and colours of the classes, and the ignore index.
         label_map: Label value in the files to class index or ignore index, for values that
             differ; others stay as they are.
@@ -81,8 +84,9 @@ class DataConfig:
 
     root: Path
     train: tuple[str, ...]
-    validation: tuple[str, ...]
     classes: ClassScheme
+    validation: tuple[str, ...] = ()
+    validation_share: float = 0.0
     images: str = "images"
     masks: str = "masks"
     mask_suffix: str = ""
@@ -100,13 +104,11 @@ class DataConfig:
         """Check the fields against each other.
 
         Raises:
-            OptionError: If a split is empty, a size is below 1, or a label is mapped to something
-                that is neither a class index nor the ignore index.
+            OptionError: If a split is empty or given twice, a size is below 1, or a label is mapped
+                to something that is neither a class index nor the ignore index.
         """
         object.__setattr__(self, "root", self.root.expanduser())
-        if not self.train or not self.validation:
-            msg = "train and validation each need at least one glob pattern of image names"
-            raise OptionError(msg)
+        self._check_splits()
         if self.chip < 16 or self.chips_per_epoch < 1 or self.cache_mb < 0:
             msg = (
                 f"chip is {self.chip}, chips_per_epoch {self.chips_per_epoch}, cache_mb "
@@ -125,3 +127,18 @@ class DataConfig:
                     f"{self.classes.ignore_index}"
                 )
                 raise OptionError(msg)
+
+    def _check_splits(self) -> None:
+        """Refuse to train or to validate on nothing."""
+        if not self.train:
+            msg = "train is empty; give at least one glob pattern of image names"
+            raise OptionError(msg)
+        if not 0 <= self.validation_share < 1 or bool(self.validation) == bool(
+            self.validation_share
+        ):
+            msg = (
+                f"validation is {list(self.validation)} and validation_share "
+                f"{self.validation_share}; give either glob patterns of image names, or a share "
+                "above 0 and below 1 of the train scenes"
+            )
+            raise OptionError(msg)

@@ -37,7 +37,7 @@ class LabelledScene:
     """An image with its label raster; labels are checked once, when it is made.
 
     Args:
-        pair: Image and label raster.
+        pair: Image and label raster, and which of their rows are used.
         classes: Allowed labels.
         label_map: Label value to class index or ignore index, for values that differ.
         bidx: Bands to use, 1-based; None takes all but an alpha band.
@@ -62,10 +62,15 @@ class LabelledScene:
         self.classes = classes
         self._label_map = dict(label_map or {})
         with Scene.open(pair.image, bidx=bidx) as image, Scene.open(pair.mask) as mask:
-            self.height, self.width = image.grid.height, image.grid.width
+            first, last = (round(share * image.grid.height) for share in pair.rows)
+            self._first_row = first
+            self.height, self.width = last - first, image.grid.width
             self.bidx = image.bidx
             self.dtype = np.dtype(image.dtype)
             _check_mask(image, mask)
+        if self.height < 1:
+            msg = f"{pair.image} is too low to be cut in two; change data.validation_share"
+            raise DataError(msg)
         self._memory: Sample | None = None
         self.label_counts = self._count_labels()
 
@@ -85,10 +90,10 @@ class LabelledScene:
             self._memory = self.read(row=0, col=0, height=self.height, width=self.width)
 
     def read(self, *, row: int, col: int, height: int, width: int) -> Sample:
-        """Read a window that lies inside the scene.
+        """Read a window that lies inside the rows that are used.
 
         Args:
-            row: First row.
+            row: First row, counted from the first that is used.
             col: First column.
             height: Rows of the window.
             width: Columns of the window.
@@ -104,7 +109,7 @@ class LabelledScene:
                 valid=held.valid[rows, cols],
                 labels=held.labels[rows, cols],
             )
-        window = Window(row=row, col=col, height=height, width=width)
+        window = Window(row=self._first_row + row, col=col, height=height, width=width)
         # Opened for each read, since processes that load chips cannot share an open file.
         with Scene.open(self.pair.image, bidx=self.bidx) as image:
             pixels = image.read(window)
@@ -142,7 +147,8 @@ class LabelledScene:
         counts = np.zeros(256, np.int64)
         for row in range(0, self.height, _STRIP_ROWS):
             rows = min(_STRIP_ROWS, self.height - row)
-            labels = self._read_labels(Window(row=row, col=0, height=rows, width=self.width))
+            window = Window(row=self._first_row + row, col=0, height=rows, width=self.width)
+            labels = self._read_labels(window)
             counts += np.bincount(labels.ravel(), minlength=256)
         return counts[: self.classes.num_classes]
 

@@ -1,7 +1,7 @@
 """Images and label rasters that belong together, found by name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -17,10 +17,17 @@ _SIDECARS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenePair:
-    """An image file and its label raster."""
+    """An image file and its label raster.
+
+    Attributes:
+        image: The image.
+        mask: The label raster.
+        rows: First and last row that are used, as shares of the height from 0 to 1.
+    """
 
     image: Path
     mask: Path
+    rows: tuple[float, float] = (0.0, 1.0)
 
 
 def find_pairs(config: DataConfig, patterns: Sequence[str]) -> tuple[ScenePair, ...]:
@@ -68,12 +75,19 @@ def find_splits(config: DataConfig) -> tuple[tuple[ScenePair, ...], tuple[SceneP
         config: Folders, naming and patterns.
 
     Returns:
-        Train pairs and validation pairs.
+        Train pairs and validation pairs; the same scenes, cut in two, where `validation_share` is
+        set.
 
     Raises:
         DataError: If a scene is in both splits, or pairing fails.
     """
     train = find_pairs(config, config.train)
+    if config.validation_share:
+        cut = 1 - config.validation_share
+        return (
+            tuple(replace(pair, rows=(0.0, cut)) for pair in train),
+            tuple(replace(pair, rows=(cut, 1.0)) for pair in train),
+        )
     validation = find_pairs(config, config.validation)
     shared = sorted({pair.image.name for pair in train} & {p.image.name for p in validation})
     if shared:

@@ -1,5 +1,7 @@
 """Chips and scenes of a run for Lightning."""
 
+from collections.abc import Sequence
+
 import lightning
 from torch.utils.data import DataLoader
 from typing_extensions import override
@@ -38,9 +40,8 @@ class ChipDataModule(lightning.LightningDataModule):
         held = sum(scene.memory_bytes for scene in self.train_scenes) // 2**20
         self.validation_scenes = self._open(validation, max(0, config.data.cache_mb - held))
         check_alike([*self.train_scenes, *self.validation_scenes])
-        if not any(scene.label_counts.any() for scene in self.train_scenes):
-            msg = "no training scene has a labelled pixel; every label is the ignore index"
-            raise DataError(msg)
+        _check_labelled(self.train_scenes, "training")
+        _check_labelled(self.validation_scenes, "validation")
         self.statistics: BandStatistics = band_statistics(self.train_scenes)
 
     @property
@@ -73,3 +74,13 @@ class ChipDataModule(lightning.LightningDataModule):
             bidx=data.bidx,
             cache_mb=cache_mb,
         )
+
+
+def _check_labelled(scenes: Sequence[LabelledScene], split: str) -> None:
+    """Refuse a split that teaches or tells nothing."""
+    if not any(scene.label_counts.any() for scene in scenes):
+        msg = (
+            f"no {split} scene has a labelled pixel, every label is the ignore index; check the "
+            "label rasters and data.label_map"
+        )
+        raise DataError(msg)

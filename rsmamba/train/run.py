@@ -215,7 +215,9 @@ def _build_model(
 
 def _protocol(config: TrainConfig) -> dict[str, object]:
     """What the model file says about its training."""
+    share = config.data.validation_share
     return {
+        **({"validation_share": share} if share else {}),
         "train": list(config.data.train),
         "validation": list(config.data.validation),
         "chip": config.data.chip,

@@ -1,18 +1,31 @@
 """The folder of a run: the names in it, and whether a configuration may write there."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
+from rsmamba.data import DataConfig
 from rsmamba.errors import ConfigError, OutputError, OutputExistsError
-from rsmamba.train.config import TrainConfig
+from rsmamba.train.config import (
+    LossConfig,
+    ModelConfig,
+    OptimiserConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
 
 # Sections that decide what is computed; a run cannot be resumed with other ones.
-_FIXED_SECTIONS = ("data", "model", "optimiser", "schedule", "loss")
+_FIXED_SECTIONS = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "optimiser": OptimiserConfig,
+    "schedule": ScheduleConfig,
+    "loss": LossConfig,
+}
 # Values that decide it in the section that may change, and some in the others that do not.
 _FIXED_TRAINER_KEYS = ("batch_size", "seed")
 _FREE_DATA_KEYS = ("root", "cache_mb")
@@ -158,9 +171,17 @@ def _plain(config: TrainConfig) -> dict[str, Any]:
 
 def _deciding(values: dict[str, Any]) -> dict[str, Any]:
     """Values by name that decide what is computed."""
-    decisive: dict[str, Any] = {name: values.get(name) for name in _FIXED_SECTIONS}
-    data = dict(values["data"])
+    decisive: dict[str, Any] = {
+        name: _defaults(section) | values[name] for name, section in _FIXED_SECTIONS.items()
+    }
     for key in _FREE_DATA_KEYS:
-        data.pop(key, None)
-    trainer = {f"trainer.{key}": values["trainer"].get(key) for key in _FIXED_TRAINER_KEYS}
-    return {**decisive, "data": data, **trainer}
+        decisive["data"].pop(key, None)
+    return decisive | {f"trainer.{key}": values["trainer"][key] for key in _FIXED_TRAINER_KEYS}
+
+
+def _defaults(section: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """Plain defaults: what a run of an older version had in fields that it did not know."""
+    values = {field.name: field.default for field in fields(section)}
+    known = {name: value for name, value in values.items() if value is not MISSING}
+    plain: dict[str, Any] = json.loads(json.dumps(known, default=str))
+    return plain

@@ -18,8 +18,10 @@ def make_config(**values: Any) -> DataConfig:  # noqa: ANN401 - any field
 @pytest.mark.parametrize(
     ("values", "match"),
     [
-        ({"train": ()}, "train and validation each need at least one glob pattern"),
-        ({"validation": ()}, "train and validation each need at least one"),
+        ({"train": ()}, "train is empty; give at least one glob pattern of image names"),
+        ({"validation": ()}, "validation is .. and validation_share 0.0; give either"),
+        ({"validation_share": 0.2}, "validation is .'b'. and validation_share 0.2; give either"),
+        ({"validation": (), "validation_share": 1.0}, "above 0 and below 1 of the train scenes"),
         ({"chip": 15}, "chip is 15, .* allowed are at least 16, 1 and 0"),
         ({"chips_per_epoch": 0}, "chips_per_epoch 0"),
         ({"cache_mb": -1}, "cache_mb -1"),

@@ -36,6 +36,28 @@ def test_pixels_and_labels_are_those_of_the_files(write_raster: WriteRaster) -> 
     assert scene.label_counts.tolist() == [2, 1, 2]
 
 
+@pytest.mark.parametrize("hold", [False, True])
+def test_a_scene_cut_in_two_has_each_row_once(write_raster: WriteRaster, hold: bool) -> None:
+    labels = (np.arange(7)[:, None] % 3 * np.ones((1, 4))).astype(np.uint8)
+    pixels = np.arange(28, dtype=np.uint8).reshape(1, 7, 4)
+    image, mask = write_raster("i.tif", pixels), write_raster("m.tif", labels)
+    parts = []
+    for rows in ((0.0, 0.6), (0.6, 1.0)):
+        pair = ScenePair(image=image, mask=mask, rows=rows)
+        (scene,) = open_scenes([pair], classes=CLASSES, cache_mb=int(hold))
+        parts.append(whole(scene))
+        assert scene.label_counts.sum() == scene.height * 4
+    assert [part.labels.shape for part in parts] == [(4, 4), (3, 4)]
+    assert np.array_equal(np.concatenate([part.pixels for part in parts], axis=1), pixels)
+    assert np.array_equal(np.concatenate([part.labels for part in parts]), labels)
+
+
+def test_a_scene_too_low_to_be_cut_is_refused(write_raster: WriteRaster) -> None:
+    image, mask = write_raster("i.tif", PIXELS[:, :1]), write_raster("m.tif", LABELS[:1])
+    with pytest.raises(DataError, match=r"i.tif is too low to be cut in two; change data.val"):
+        LabelledScene(ScenePair(image=image, mask=mask, rows=(0.8, 1.0)), classes=CLASSES)
+
+
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
 def test_deep_pixels_keep_their_values(write_raster: WriteRaster, dtype: str) -> None:
     pixels = (PIXELS.astype(np.int64) * 1500).astype(dtype)

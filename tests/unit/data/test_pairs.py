@@ -44,6 +44,13 @@ def test_suffix_tells_label_rasters_apart_in_one_folder(tmp_path: Path) -> None:
     ]
 
 
+def test_scenes_may_be_cut_in_two(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a1.tif", "masks/a1.tif")
+    train, validation = find_splits(make_config(tmp_path, validation=(), validation_share=0.25))
+    assert [(pair.image.stem, pair.rows) for pair in train] == [("a1", (0.0, 0.75))]
+    assert [(pair.image.stem, pair.rows) for pair in validation] == [("a1", (0.75, 1.0))]
+
+
 def test_files_beside_rasters_are_no_rasters(tmp_path: Path) -> None:
     beside = ["a1.tfw", "a1.tif.aux.xml", "a1.tif.ovr", "README.md", ".a1.tif"]
     touch(tmp_path, "images/a1.tif", "masks/a1.tif", *(f"images/{name}" for name in beside))

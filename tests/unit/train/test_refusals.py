@@ -100,11 +100,14 @@ def test_validation_data_are_checked_before_training(
     refuse(replace(config, data=data), DataError, match)
 
 
-def test_scenes_without_a_label(config: TrainConfig, tmp_path: Path) -> None:
-    for stem in ("a", "b"):
-        write_scene(tmp_path, stem, bands=3, label=255)
+@pytest.mark.parametrize(("labels", "split"), [((255, 0), "training"), ((0, 255), "validation")])
+def test_scenes_without_a_label(
+    config: TrainConfig, tmp_path: Path, labels: tuple[int, int], split: str
+) -> None:
+    for stem, label in zip("ab", labels, strict=True):
+        write_scene(tmp_path, stem, bands=3, label=label)
     data = replace(config.data, root=tmp_path, train=("a",), validation=("b",))
-    refuse(replace(config, data=data), DataError, "no training scene has a labelled pixel")
+    refuse(replace(config, data=data), DataError, f"no {split} scene has a labelled pixel")
 
 
 def test_a_network_of_the_caller_needs_a_writer(config: TrainConfig) -> None:

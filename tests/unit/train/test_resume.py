@@ -1,5 +1,6 @@
 """A run that was stopped goes on as if it had not been, or says why it cannot."""
 
+import json
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from rsmamba.data import AugmentConfig
 from rsmamba.errors import ConfigError, OutputExistsError
 from rsmamba.train import LossConfig, ModelConfig, ScheduleConfig, TrainConfig, TrainResult, fit
 from rsmamba.train.module import SegmentationModule
+from rsmamba.train.run_folder import RunFolder
 
 MakeConfig = Callable[..., TrainConfig]
 # The blocks of the paper, whose batch norms have running statistics to keep.
@@ -136,6 +138,16 @@ def test_data_may_have_moved(stopped: TrainConfig, tmp_path: Path) -> None:
     moved = replace(stopped.data, root=tmp_path, cache_mb=1)
     with pytest.raises(rsmamba.RsmambaError, match=r"is not a folder; set data.root"):
         fit(replace(resumed(stopped), data=moved))
+
+
+def test_fields_of_a_later_version_have_their_default_in_older_runs(stopped: TrainConfig) -> None:
+    stored = stopped.trainer.run_dir / "config.json"
+    text = stored.read_text(encoding="utf-8")
+    values = json.loads(text)
+    del values["data"]["validation_share"]
+    stored.write_text(json.dumps(values), encoding="utf-8")
+    RunFolder(path=stopped.trainer.run_dir).check(resumed(stopped))
+    stored.write_text(text, encoding="utf-8")
 
 
 def test_fewer_epochs_than_are_done_are_refused(make_config: MakeConfig, tmp_path: Path) -> None:
