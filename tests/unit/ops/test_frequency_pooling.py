@@ -25,7 +25,7 @@ def test_outputs_and_gradient_equal_the_definition(shape: tuple[int, int, int, i
     gradients = []
     for pool in (frequency_pool, written_out):
         pooled = pool(features, basis)
-        total = sum((part * weight).sum() for part, weight in zip(pooled, weights, strict=True))
+        total = torch.stack(pooled).mul(torch.stack(weights)).sum()
         gradients.append((pooled, torch.autograd.grad(total, features)[0]))
     (ours, our_gradient), (theirs, their_gradient) = gradients
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
