@@ -7,7 +7,8 @@ import pytest
 
 import rsmamba
 
-HEAVY = ("torch", "rasterio", "numba", "lightning", "pydantic", "numpy", "scipy", "PIL")
+# Not pydantic: typer itself loads it to read the arguments of a command.
+HEAVY = ("torch", "rasterio", "numba", "lightning", "numpy", "scipy", "PIL")
 
 
 def loaded_after(statement: str) -> set[str]:
