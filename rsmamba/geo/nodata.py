@@ -64,6 +64,8 @@ def _absent_in_all(values: NDArray[np.generic], nodata: Sequence[float | None]) 
     for band, number in zip(values, nodata, strict=True):
         if number is not None:
             absent &= _equals(band, number)
+        if not absent.any():
+            break
     return absent
 
 

@@ -238,10 +238,12 @@ def _fill(colour: Colour | None, width: int, height: int) -> Image.Image:
 def _legend_rows(legend: Sequence[LegendEntry], room: int) -> list[list[tuple[int, LegendEntry]]]:
     longest = max((_entry_width(entry) for entry in legend), default=0)
     columns = max(1, min(len(legend), (room + _GAP) // (longest + _GAP)))
-    step = (room + _GAP) // columns
+    # Rows of equal length: five and one become three and three.
+    columns = math.ceil(len(legend) / max(1, math.ceil(len(legend) / columns)))
+    step = (room + _GAP) // max(columns, 1)
     return [
         [(index * step, entry) for index, entry in enumerate(legend[start : start + columns])]
-        for start in range(0, len(legend), columns)
+        for start in range(0, len(legend), max(columns, 1))
     ]
 
 

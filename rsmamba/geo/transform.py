@@ -19,7 +19,7 @@ def to_map(transform: Affine, *, row: float, col: float) -> tuple[float, float]:
 
     Example:
         >>> to_map(Affine(2, 0, 100, 0, -2, 500), row=1, col=3)
-        (106, 498)
+        (106.0, 498.0)
     """
     easting = transform.a * col + transform.b * row + transform.c
     northing = transform.d * col + transform.e * row + transform.f
