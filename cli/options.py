@@ -56,11 +56,11 @@ def parse_bidx(text: str | None) -> tuple[int, ...] | None:
     bands: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
-        if match is None:
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first:
             message = f"--bidx {text!r} is not a list of band numbers; write it like 4,3,2 or 1..3"
             raise OptionError(message)
-        first = int(match[1])
-        bands.extend(range(first, int(match[2] or first) + 1))
+        bands.extend(range(first, last + 1))
     return tuple(bands)
 
 
