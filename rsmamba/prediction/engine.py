@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rsmamba.geo.environment import raster_environment
 from rsmamba.geo.kinds import ScoreType
+from rsmamba.geo.quicklook import write_quicklook
 from rsmamba.geo.scene import Scene
 from rsmamba.models.model_file import load_model, resolve_device
 from rsmamba.models.scene_model import SceneModel
@@ -165,6 +166,17 @@ def predict_scene(
         ) as outputs:
             counts = run_passes(prepared, outputs, progress=progress)
             outputs.publish()
+        if paths.quicklook is not None:
+            write_quicklook(
+                paths.quicklook,
+                scene=opened,
+                class_map=paths.class_map,
+                classes=loaded.classes,
+                counts=outputs.class_pixels,
+                window=prepared.region.window,
+                caption=f"model {loaded.name}",
+                overwrite=config.overwrite,
+            )
         class_pixels = dict(zip(loaded.classes.names, outputs.class_pixels, strict=True))
         return PredictResult(
             scene=str(scene),

@@ -1,7 +1,8 @@
 """How much memory a prediction takes, and how it is cut to stay within a limit."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -78,6 +79,17 @@ class MemoryCost:
         strip = 2 * tiles.tile_height * (num_bands * np.dtype(source_dtype).itemsize + 2)
         output = 2 * _OUTPUT_BLOCK_ROWS * num_outputs
         return cls(fixed_bytes=sum(held), column_bytes=canvas + strip + output)
+
+    def scaled(self, columns: float) -> "MemoryCost":
+        """Return the cost by columns of another grid.
+
+        Args:
+            columns: Columns of this cost that one column of the other grid has.
+
+        Returns:
+            The cost.
+        """
+        return replace(self, column_bytes=math.ceil(self.column_bytes * columns))
 
     def total_bytes(self, width: int) -> int:
         """Return the memory of a pass over some columns.

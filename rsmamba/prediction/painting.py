@@ -12,6 +12,7 @@ from rsmamba.geo.canvas import ScoreCanvas
 from rsmamba.geo.window import Window
 from rsmamba.prediction.batches import TileBatch
 from rsmamba.prediction.outputs import MapOutputs
+from rsmamba.prediction.resampling import Remapper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,12 +35,21 @@ class Painter:
         canvas: Canvas of the block.
         outputs: Where finished rows go.
         origin: Window of the scene that the outputs cover.
+        remapper: Brings rows to the grid of the scene; None if they are on it.
     """
 
-    def __init__(self, canvas: ScoreCanvas, outputs: MapOutputs, *, origin: Window) -> None:
+    def __init__(
+        self,
+        canvas: ScoreCanvas,
+        outputs: MapOutputs,
+        *,
+        origin: Window,
+        remapper: Remapper | None = None,
+    ) -> None:
         self._canvas = canvas
         self._outputs = outputs
         self._origin = origin
+        self._remapper = remapper
 
     def paint(self, scored: ScoredBatch) -> None:
         """Blend one batch, and write the rows that it finishes.
@@ -56,5 +66,7 @@ class Painter:
                 valid=batch.wanted[place],
             )
         if batch.ends_row:
-            rows = self._canvas.finished(batch.row_index)
-            self._outputs.write(rows, origin=self._origin)
+            finished = self._canvas.finished(batch.row_index)
+            parts = [finished] if self._remapper is None else self._remapper.remapped(finished)
+            for rows in parts:
+                self._outputs.write(rows, origin=self._origin)

@@ -73,7 +73,8 @@ def count_tiles(prepared: Prepared) -> int:
     """
     total = 0
     for block in prepared.blocks:
-        rows, cols = touching_spans(prepared.tiles, margin=prepared.config.margin, region=block)
+        part = prepared.work_window(block)
+        rows, cols = touching_spans(prepared.tiles, margin=prepared.config.margin, region=part)
         total += len(rows) * len(cols)
     return total
 
@@ -118,10 +119,11 @@ def _run_pass(
         prepared.tiles,
         channels=prepared.model.num_classes,
         margin=prepared.config.margin,
-        region=block,
+        region=prepared.work_window(block),
     )
-    painter = Painter(canvas, outputs, origin=prepared.region.window)
-    tiles = prepared.tile_source.batches(block)
+    origin = prepared.region.window
+    painter = Painter(canvas, outputs, origin=origin, remapper=prepared.remapper(block))
+    tiles = prepared.tile_source.batches(canvas.region)
     with (
         produced_by(tiles, capacity=READ_AHEAD, name="rsmamba-read") as batches,
         consumed_by(painter.paint, capacity=WRITE_BEHIND, name="rsmamba-write") as paint,

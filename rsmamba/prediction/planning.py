@@ -167,15 +167,14 @@ def time_of_one_tile(prepared: Prepared) -> float:
 
 def _timed(prepared: Prepared, height: int, width: int) -> float:
     scorer = TileScorer(prepared.model, tta=prepared.config.tta, amp=prepared.config.amp)
-    middle = prepared.region.window
-    grid = prepared.scene.grid
+    middle = prepared.work_window(prepared.region.window)
     window = Window(
-        row=min(middle.row + middle.height // 2, grid.height - height),
-        col=min(middle.col + middle.width // 2, grid.width - width),
+        row=min(middle.row + middle.height // 2, prepared.tiles.height - height),
+        col=min(middle.col + middle.width // 2, prepared.tiles.width - width),
         height=height,
         width=width,
     )
-    pixels = prepared.scene.read(window)
+    pixels = prepared.source.read(window)
     values = pixels.values[None].astype(np.float32)
     if prepared.stretch is not None:
         prepared.stretch.apply(values[0])

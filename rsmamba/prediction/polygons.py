@@ -60,7 +60,7 @@ def _read_geojson(path: Path) -> tuple[list[Geometry], CRS | None]:
     name = (content.get("crs") or {}).get("properties", {}).get("name", "OGC:CRS84")
     try:
         return geometries, CRS.from_user_input(name)
-    except CRSError as error:
+    except (CRSError, ValueError) as error:
         message = f"aoi {path} names a CRS that is not known: {name}; save it in EPSG:4326"
         raise DataError(message) from error
 

@@ -1,7 +1,7 @@
 """Preparation: from a scene, a model and options to everything that a prediction needs to know."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -20,6 +20,7 @@ from rsmamba.prediction.memory import (
     memory_limit,
 )
 from rsmamba.prediction.region import Region, find_region
+from rsmamba.prediction.resampling import Remapper, ResampledScene, resampled
 from rsmamba.prediction.stretch import Stretch, find_stretch
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,8 @@ class Prepared:
         model: The model, on its device.
         config: The options.
         region: The part of the scene that is wanted.
-        tiles: The tiles of the whole scene.
+        resampled: The scene as the network sees it, None if that is as it is.
+        tiles: The tiles of what the network sees.
         blocks: The region in column blocks, one pass each.
         cost: What a pass takes in memory.
         limit_bytes: What it may take.
@@ -49,6 +51,7 @@ class Prepared:
     model: SceneModel
     config: PredictConfig
     region: Region
+    resampled: ResampledScene | None
     tiles: TileGrid
     blocks: tuple[Window, ...]
     cost: MemoryCost
@@ -62,16 +65,51 @@ class Prepared:
         return self.scene.grid.for_window(self.region.window)
 
     @property
+    def source(self) -> Scene | ResampledScene:
+        """What the network sees."""
+        return self.resampled or self.scene
+
+    @property
     def tile_source(self) -> TileSource:
         """What cuts the tiles."""
+        region = self.region
+        if self.resampled is not None:
+            # Only decides which tiles are needed; the mask is made on the grid of the scene.
+            region = replace(
+                region, window=self.work_window(region.window), grid=self.source.grid, generous=True
+            )
         return TileSource(
-            source=self.scene,
+            source=self.source,
             tiles=self.tiles,
             margin=self.config.margin,
-            region=self.region,
+            region=region,
             stretch=self.stretch,
             batch_size=self.batch_size,
         )
+
+    def work_window(self, block: Window) -> Window:
+        """Return the part of what the network sees that covers a part of the scene.
+
+        Args:
+            block: The part of the scene.
+
+        Returns:
+            The same, unless the scene is resampled.
+        """
+        return block if self.resampled is None else self.resampled.work_window(block)
+
+    def remapper(self, block: Window) -> Remapper | None:
+        """Return what brings finished rows to the grid of the scene.
+
+        Args:
+            block: The part of the scene that a pass makes.
+
+        Returns:
+            The remapper; None if the network sees the scene as it is.
+        """
+        if self.resampled is None:
+            return None
+        return Remapper(source=self.resampled, region=self.region, block=block)
 
     @property
     def peak_bytes(self) -> int:
@@ -95,23 +133,26 @@ def prepare(
     """
     check_gsd(scene.grid.gsd_m, model.gsd_m, config=config, scene_name=scene.name)
     region = find_region(scene.grid, config)
+    coarse = resampled(scene, gsd_m=model.gsd_m) if config.resample else None
+    source = coarse or scene
     tiles = TileGrid(
-        height=scene.grid.height,
-        width=scene.grid.width,
+        height=source.grid.height,
+        width=source.grid.width,
         tile=config.tile,
         overlap=config.overlap,
     )
     batch_size = choose_batch_size(config.batch_size, device, tiles)
+    # Blocks are cut on the grid of the scene, whose columns are more or fewer.
     cost = MemoryCost.of(
         tiles,
         num_bands=scene.num_bands,
         num_classes=model.num_classes,
-        source_dtype=scene.dtype,
+        source_dtype=source.dtype,
         batch_size=batch_size,
         num_outputs=1
         + (model.num_classes if config.probabilities else 0)
         + (1 if config.confidence else 0),
-    )
+    ).scaled(source.grid.width / scene.grid.width)
     limit_bytes = memory_limit(config.mem_limit)
     blocks = column_blocks(region.window, tiles, cost=cost, limit_bytes=limit_bytes)
     if len(blocks) > 1:
@@ -121,6 +162,7 @@ def prepare(
         model=model,
         config=config,
         region=region,
+        resampled=coarse,
         tiles=tiles,
         blocks=tuple(blocks),
         cost=cost,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.features import bounds as geometry_bounds
 from rasterio.features import geometry_mask
 
@@ -25,11 +25,13 @@ class Region:
         window: Box of the part, pixels.
         grid: Grid of the whole scene.
         polygons: Where pixels are wanted, in the CRS of the grid; empty means everywhere.
+        generous: Take every pixel that a polygon touches, not only those whose centre is inside.
     """
 
     window: Window
     grid: GeoGrid
     polygons: tuple[Geometry, ...] = ()
+    generous: bool = False
 
     def wanted(self, window: Window) -> npt.NDArray[np.bool_] | None:
         """Return which pixels of a window are inside the polygons.
@@ -38,7 +40,7 @@ class Region:
             window: Any window of the scene.
 
         Returns:
-            True where the pixel's centre is inside (h, w); None if every pixel is wanted.
+            True where a pixel is wanted (h, w); None if every pixel is.
         """
         if not self.polygons:
             return None
@@ -46,6 +48,7 @@ class Region:
             self.polygons,
             out_shape=(window.height, window.width),
             transform=self.grid.for_window(window).transform,
+            all_touched=self.generous,
             invert=True,
         )
         return inside
@@ -68,9 +71,7 @@ def find_region(grid: GeoGrid, config: PredictConfig) -> Region:
     if config.window is not None:
         window = _given_window(config.window, grid)
     if config.bounds is not None:
-        window = grid.window_of(
-            _given_bounds(config.bounds), crs=_given_crs(config.bounds_crs, grid)
-        )
+        window = _window_of_bounds(config.bounds, config.bounds_crs, grid)
     if config.aoi is None:
         return Region(window=window, grid=grid)
     polygons = read_polygons(config.aoi, crs=grid.crs)
@@ -97,6 +98,20 @@ def _given_window(numbers: Sequence[float], grid: GeoGrid) -> Window:
     return window
 
 
+def _window_of_bounds(numbers: Sequence[float], crs: str | None, grid: GeoGrid) -> Window:
+    bounds, given_crs = _given_bounds(numbers), _given_crs(crs, grid)
+    try:
+        return grid.window_of(bounds, crs=given_crs)
+    except (RasterioError, OverflowError, ValueError) as error:
+        if isinstance(error, OptionError):
+            raise
+        message = (
+            f"bounds {','.join(f'{number:g}' for number in numbers)} have no place in the CRS of "
+            "the scene; check their order and bounds_crs"
+        )
+        raise OptionError(message) from error
+
+
 def _given_bounds(numbers: Sequence[float]) -> MapBounds:
     left, bottom, right, top = numbers
     if not (left < right and bottom < top):
@@ -116,7 +131,7 @@ def _given_crs(text: str | None, grid: GeoGrid) -> CRS | None:
         raise OptionError(message)
     try:
         return CRS.from_user_input(text)
-    except CRSError as error:
+    except (CRSError, ValueError) as error:
         message = f"bounds_crs {text!r} is not a CRS; give one such as EPSG:4326"
         raise OptionError(message) from error
 

@@ -14,6 +14,8 @@ from torch import nn
 from typing_extensions import override
 
 from rsmamba import PredictResult, SceneModel, predict
+from rsmamba.geo.environment import no_georeference_warning
+from rsmamba.geo.window import Window
 
 Values = npt.NDArray[Any]
 
@@ -64,10 +66,18 @@ class Laboratory:
         count, height, width = values.shape
         georeference = {"crs": "EPSG:32633", "transform": Affine(2, 0, 5e5, 0, -2, 5e6)}
         options = {"driver": "GTiff", "dtype": values.dtype.name, **georeference, **profile}
+        options = {option: value for option, value in options.items() if value is not None}
         path = self.folder / name
-        with rasterio.open(path, "w", count=count, height=height, width=width, **options) as file:
+        with (
+            no_georeference_warning(),
+            rasterio.open(path, "w", count=count, height=height, width=width, **options) as file,
+        ):
             file.write(values)
         return path
+
+    def window(self, col: int, row: int, width: int, height: int) -> Window:
+        """Make a window from numbers in the order of the option."""
+        return Window(row=row, col=col, height=height, width=width)
 
     def random_scene(self, height: int, width: int, *, bands: int = 1) -> Path:
         """Write a scene of random 8-bit pixels."""
@@ -77,7 +87,7 @@ class Laboratory:
 
     def read(self, name: str | Path) -> Values:
         """Read all bands of a raster (C, h, w)."""
-        with rasterio.open(self.folder / name) as file:
+        with no_georeference_warning(), rasterio.open(self.folder / name) as file:
             values: Values = file.read()
         return values
 
