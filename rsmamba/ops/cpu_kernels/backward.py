@@ -6,9 +6,9 @@ back, then the gradients of the block. What every channel adds to (B, C and the 
 size) is summed over the blocks of the task in vectors of 16 lanes and reduced once for each chunk.
 
 Scratch memory, in vectors: 16 for the pixels of a chunk and of the next, 2 spare, 64 each for seven
-values of each token, 65 tokens of 2 * width for the replay, 64 * N each for B and C, 64 * R for the
-factors, 4 * max(N, R) for lane sums, and for each block 64 gradients of the step size and 2 * N for
-what the sweep carries.
+values of each token, 65 tokens of 2 * width for the replay, 64 tokens of 2 * N for B and C, 64 * R
+for the factors, 4 * max(2 * N, R) for lane sums, and for each block 64 for its step sizes and
+2 * N for what the sweep carries.
 """
 
 from typing import Any
@@ -61,7 +61,7 @@ def backward_scratch_bytes(*, blocks: int, states: int, rank: int, width: int) -
     Returns:
         Bytes.
     """
-    chunk = (CHUNK + 1) * 2 * width + CHUNK * (2 * states + rank) + 4 * max(states, rank)
+    chunk = (CHUNK + 1) * 2 * width + CHUNK * (2 * states + rank) + 4 * max(2 * states, rank)
     return _REPLAY + (chunk + blocks * (CHUNK + 2 * states)) * VECTOR_BYTES
 
 
@@ -71,7 +71,7 @@ def scan_backward(scan: Any, grads: Any, task: Any, scratch: Any, width: Any, lo
     before = flush_denormals()
     dB = scratch + _REPLAY + (CHUNK + 1) * 2 * len(width) * VECTOR_BYTES
     sums = dB + CHUNK * (2 * scan.states + scan.rank) * VECTOR_BYTES
-    steps = sums + 4 * max(scan.states, scan.rank) * VECTOR_BYTES
+    steps = sums + 4 * max(2 * scan.states, scan.rank) * VECTOR_BYTES
     num_blocks = task.last_block - task.first_block
     carried = steps + num_blocks * CHUNK * VECTOR_BYTES
     for path in range(task.first_path, task.last_path):
@@ -171,7 +171,6 @@ def _sweep_states(
     C = row_address(scan.C, batch, path, 0)
     kept = ((batch * scan.paths + path) * chunks + chunk) * blocks + block
     size = len(width) * VECTOR_BYTES
-    dC = dB + CHUNK * scan.states * VECTOR_BYTES
     for first in range(0, scan.states, len(width)):
         A2 = scan.A2 + ((path * blocks + block) * scan.states + first) * VECTOR_BYTES
         states = load_states(scan.kept + (kept * scan.states + first) * VECTOR_BYTES, width)
@@ -192,7 +191,7 @@ def _sweep_states(
             token = tokens - 1 - backwards
             place = scratch + token * VECTOR_BYTES
             pixel = load_int64(scratch + token * 8)
-            row = (token * scan.states + first) * VECTOR_BYTES
+            row = dB + (token * 2 * scan.states + first) * VECTOR_BYTES
             group = sweep_back(
                 group,
                 A2,
@@ -200,7 +199,7 @@ def _sweep_states(
                 (place + _EXPONENTS, place + _THROUGH_INPUT),
                 (B + pixel * scan.B.pixel + first * 4, C + pixel * scan.C.pixel + first * 4),
                 scratch + _REPLAY + (token + 1) * 2 * size,
-                (dB + row, dC + row),
+                (row, row + scan.states * VECTOR_BYTES),
             )
         store_states(group_carried, group)
 
@@ -260,15 +259,25 @@ def _reduce(vectors: Any, count: Any, sums: Any) -> None:
 
 @kernel
 def _scatter(
-    rows: Any, batch: Any, path: Any, tokens: Any, pixels: Any, sums: Any, size: Any
+    rows: Any,
+    batch: Any,
+    path: Any,
+    tokens: Any,
+    pixels: Any,
+    sums: Any,
+    size: Any,
+    stride: Any,
 ) -> None:
-    """Write one row of sums for each token."""
+    """Write a row of `size` sums for each token; the sums of tokens are `stride` apart."""
     base = row_address(rows, batch, path, 0)
     for token in range(tokens):
-        pixel = load_int64(pixels + token * 8)
-        for index in range(size):
-            copy_floats(base + pixel * rows.pixel + 4 * index, sums + 4 * index, 1)
-        sums += 4 * size
+        target = base + load_int64(pixels + token * 8) * rows.pixel
+        source = sums + 4 * token * stride
+        whole = size - size % 8
+        for index in range(0, whole, 8):  # a fixed count becomes one instruction
+            copy_floats(target + 4 * index, source + 4 * index, 8)
+        for index in range(whole, size):
+            copy_floats(target + 4 * index, source + 4 * index, 1)
 
 
 @kernel
@@ -277,10 +286,9 @@ def _write_rows(
 ) -> None:
     """Reduce and write the gradients of B and C of a chunk."""
     size = scan.states
-    _reduce(dB, tokens * size, sums)
-    _scatter(grads.B, task.slot, path, tokens, scratch, sums, size)
-    _reduce(dB + CHUNK * size * VECTOR_BYTES, tokens * size, sums)
-    _scatter(grads.C, task.slot, path, tokens, scratch, sums, size)
+    _reduce(dB, tokens * 2 * size, sums)
+    _scatter(grads.B, task.slot, path, tokens, scratch, sums, size, 2 * size)
+    _scatter(grads.C, task.slot, path, tokens, scratch, sums + 4 * size, size, 2 * size)
 
 
 @kernel
@@ -320,7 +328,7 @@ def _write_factors(
             store(target + 2 * scan.rank * VECTOR_BYTES, sum2)
             store(target + 3 * scan.rank * VECTOR_BYTES, sum3)
     _reduce(factors, tokens * scan.rank, sums)
-    _scatter(grads.steps, task.slot, path, tokens, scratch, sums, scan.rank)
+    _scatter(grads.steps, task.slot, path, tokens, scratch, sums, scan.rank, scan.rank)
 
 
 @kernel

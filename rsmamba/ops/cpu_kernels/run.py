@@ -28,7 +28,8 @@ from rsmamba.ops.cpu_kernels.plan import (
 from rsmamba.ops.cpu_kernels.threads import run_tasks, scratch_address
 
 _LOG2_E = 1.4426950408889634
-_MOST_TASKS = 8  # backward tasks wanted at least, where memory allows
+_MOST_TASKS = 8  # backward tasks wanted, where memory allows
+_FEWEST_BLOCKS = 4  # of a task, since reducing what blocks share costs as much as one block
 _SLOT_BUDGET_BYTES = 24 * 2**20
 
 
@@ -135,7 +136,7 @@ def num_slots(scan_items: int, blocks: int, *, slot_bytes: int) -> int:
         At least 1; more where there are few tasks and memory allows.
     """
     affordable = _SLOT_BUDGET_BYTES // max(1, slot_bytes)
-    return max(1, min(blocks, -(-_MOST_TASKS // scan_items), affordable))
+    return max(1, min(blocks // _FEWEST_BLOCKS, -(-_MOST_TASKS // scan_items), affordable))
 
 
 def run_backward(scan: Scan, grads: Gradients, *, batch: int, slots: int) -> None:
