@@ -30,11 +30,15 @@ def train(
     """Train a network on images and masks, and write its best and last model file."""
     del traceback
     from rsmamba.config import load_config
-    from rsmamba.train import TrainConfig, fit
+    from rsmamba.train import TrainConfig
 
     console.configure(quiet=quiet, verbose=1)
     changes = [*(overrides or []), *(["trainer.resume=true"] if resume else [])]
-    result = fit(load_config(config, TrainConfig, overrides=changes))
+    run = load_config(config, TrainConfig, overrides=changes)
+    # Takes seconds to import, so that a wrong configuration is told before.
+    from rsmamba.train import fit
+
+    result = fit(run)
     console.show(_summary(result), text=lambda: _text(result), as_json=as_json)
 
 

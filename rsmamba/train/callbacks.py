@@ -217,5 +217,5 @@ def _line(record: EpochRecord, module: SegmentationModule) -> str:
     return (
         f"epoch {record.epoch}/{module.config.trainer.epochs}  loss {record.loss:.4f}{accuracy}  "
         f"lr {record.learning_rate:.2e}  {record.chips_per_second:.1f} chips/s  "
-        f"{done:.0%} done, {left / 60:.0f} min left"
+        f"{done:.0%} done, " + (f"{left:.0f} s left" if left < 120 else f"{left / 60:.0f} min left")
     )

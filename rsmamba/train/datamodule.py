@@ -1,5 +1,6 @@
 """Chips and scenes of a run for Lightning."""
 
+import logging
 from collections.abc import Sequence
 
 import lightning
@@ -21,6 +22,8 @@ from rsmamba.data.pairs import ScenePair
 from rsmamba.errors import DataError
 from rsmamba.train.config import TrainConfig
 
+logger = logging.getLogger(__name__)
+
 
 class ChipDataModule(lightning.LightningDataModule):
     """Opens and checks the data of a run; the scenes are read once.
@@ -36,6 +39,7 @@ class ChipDataModule(lightning.LightningDataModule):
         super().__init__()
         self.config = config
         train, validation = find_splits(config.data)
+        logger.info("reading scenes: %d to train, %d to validate", len(train), len(validation))
         self.train_scenes = self._open(train, config.data.cache_mb)
         held = sum(scene.memory_bytes for scene in self.train_scenes) // 2**20
         self.validation_scenes = self._open(validation, max(0, config.data.cache_mb - held))

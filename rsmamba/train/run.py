@@ -20,7 +20,7 @@ from rsmamba.train.config import ModelConfig, Precision, TrainConfig, TrainerCon
 from rsmamba.train.datamodule import ChipDataModule
 from rsmamba.train.module import SegmentationModule
 from rsmamba.train.run_folder import RunFolder
-from rsmamba.train.session import plain_interrupt, torch_session
+from rsmamba.train.session import plain_signals, torch_session
 
 logger = logging.getLogger(__name__)
 
@@ -145,9 +145,9 @@ def _check_network(model: ModelConfig) -> None:
 def _left_tidy(folder: RunFolder, end: EpochEnd) -> Iterator[None]:
     """Say what a stopped run leaves, leave nothing of one without an epoch, and name full disks."""
     try:
-        with plain_interrupt():
+        with plain_signals():
             yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         logger.warning("stopped; %s", _kept(len(end.records), folder))
         raise
     except RsmambaError:
@@ -259,8 +259,8 @@ def _summary(config: TrainConfig, data: ChipDataModule, model: nn.Module) -> str
     parameters = sum(parameter.numel() for parameter in model.parameters())
     megapixels = sum(scene.height * scene.width for scene in data.train_scenes) / 1e6
     return (
-        f"training {parameters:,} parameters on {len(data.train_scenes)} scenes "
-        f"({megapixels:.1f} Mpx), validating on {len(data.validation_scenes)}; "
+        f"training {parameters:,} parameters; {megapixels:.1f} Mpx of scenes, mean pixel "
+        f"{', '.join(f'{mean:.4g}' for mean in data.statistics.mean)}; "
         f"{config.trainer.epochs} epochs of {config.steps_per_epoch} steps; "
         f"run folder {config.trainer.run_dir}"
     )

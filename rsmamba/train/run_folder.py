@@ -1,6 +1,7 @@
 """The folder of a run: the names in it, and whether a configuration may write there."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from pickle import UnpicklingError
@@ -28,7 +29,8 @@ _FIXED_SECTIONS = {
 }
 # Values that decide it in the section that may change, and some in the others that do not.
 _FIXED_TRAINER_KEYS = ("batch_size", "seed")
-_FREE_DATA_KEYS = ("root", "cache_mb")
+_FREE_KEYS = ("data.root", "data.cache_mb")
+_MOST_NAMED, _MOST_CHARACTERS = 3, 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +137,17 @@ class RunFolder:
             )
             raise ConfigError(msg) from error
         now = _deciding(_plain(config))
-        changed = [name for name in now if then[name] != now[name]]
+        changed = [
+            f"{name} {_short(then.get(name))} and not {_short(now.get(name))}"
+            for name in sorted({*then, *now})
+            if then.get(name) != now.get(name)
+        ]
         if changed:
+            rest = len(changed) - _MOST_NAMED
+            named = ", ".join(changed[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
             msg = (
-                f"the run in {self.path} was started with another {' and another '.join(changed)}; "
-                "a continued run may change only the other values of the trainer section"
+                f"the run in {self.path} was started with {named}; "
+                "change them back, or begin another run in another trainer.run_dir"
             )
             raise ConfigError(msg)
 
@@ -170,13 +178,27 @@ def _plain(config: TrainConfig) -> dict[str, Any]:
 
 
 def _deciding(values: dict[str, Any]) -> dict[str, Any]:
-    """Values by name that decide what is computed."""
-    decisive: dict[str, Any] = {
-        name: _defaults(section) | values[name] for name, section in _FIXED_SECTIONS.items()
-    }
-    for key in _FREE_DATA_KEYS:
-        decisive["data"].pop(key, None)
-    return decisive | {f"trainer.{key}": values["trainer"][key] for key in _FIXED_TRAINER_KEYS}
+    """Values by dotted name that decide what is computed."""
+    flat: dict[str, Any] = {}
+    for name, section in _FIXED_SECTIONS.items():
+        flat |= dict(_flat(_defaults(section) | values[name], name))
+    flat |= {f"trainer.{key}": values["trainer"][key] for key in _FIXED_TRAINER_KEYS}
+    return {name: value for name, value in flat.items() if name not in _FREE_KEYS}
+
+
+def _flat(values: dict[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """Values of nested dictionaries by dotted name."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}.{key}")
+        else:
+            yield f"{name}.{key}", value
+
+
+def _short(value: object) -> str:
+    """A value in a few characters."""
+    text = repr(value)
+    return text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "..."
 
 
 def _defaults(section: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass

@@ -1,4 +1,4 @@
-"""What a run changes around itself, and changes back: torch, Lightning's voice, and Ctrl-C."""
+"""What a run changes around itself, and changes back: torch, Lightning's voice, and signals."""
 
 import logging
 import signal
@@ -41,16 +41,18 @@ def torch_session(threads: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def plain_interrupt() -> Iterator[None]:
-    """Let Ctrl-C end the run as it ends anything else.
+def plain_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the run as they end anything else.
 
-    Lightning turns it into ``sys.exit(1)`` and leaves the signal ignored.
+    Lightning turns Ctrl-C into ``sys.exit(1)`` and leaves the signal ignored, and SIGTERM into an
+    exit with status 0.
 
     Yields:
         Nothing.
 
     Raises:
         KeyboardInterrupt: If the user stopped the run.
+        SystemExit: If the process was told to end; with status 143.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -58,7 +60,7 @@ def plain_interrupt() -> Iterator[None]:
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from stop
-        raise
+        raise SystemExit(stop.code or 128 + signal.SIGTERM) from stop
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)

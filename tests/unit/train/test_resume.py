@@ -22,19 +22,24 @@ MakeConfig = Callable[..., TrainConfig]
 PAPER = {"encoder_depths": [1] * 4, "decoder_depths": [1] * 4, "dim": 8, "d_state": 1}
 
 
-def fit_until(config: TrainConfig, *, step: int, error: BaseException) -> None:
-    """Train, and fail in the middle of a step as a Ctrl-C or a full disk would."""
+def fit_until(config: TrainConfig, *, step: int, stop: signal.Signals | None = None) -> None:
+    """Train until a step, in whose middle a signal comes, or an error as sudden as a power cut."""
     original = SegmentationModule.training_step
 
     def training_step(self: SegmentationModule, batch: Any, batch_idx: int) -> Tensor:  # noqa: ANN401
-        if self.global_step == step:
-            raise error
+        if self.global_step == step and stop is None:
+            raise EOFError
+        if self.global_step == step and stop is not None:
+            signal.raise_signal(stop)
         return original(self, batch, batch_idx)
 
+    ends = {None: EOFError, signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: SystemExit}[stop]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SegmentationModule, "training_step", training_step)
-        with pytest.raises(type(error)):
+        with pytest.raises(ends) as caught:
             fit(config)
+    # 143 tells whoever sent the signal that the run did not come to its end.
+    assert getattr(caught.value, "code", 143) == 143
 
 
 def resumed(config: TrainConfig, **values: Any) -> TrainConfig:  # noqa: ANN401 - any field
@@ -53,7 +58,7 @@ def numbers(result: TrainResult) -> list[object]:
 def stopped(make_config: MakeConfig, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     """A run of three epochs that was stopped in its second; only for tests that are refused."""
     config = make_config(tmp_path_factory.mktemp("stopped"))
-    fit_until(config, step=3, error=KeyboardInterrupt())
+    fit_until(config, step=3, stop=signal.SIGINT)
     return config
 
 
@@ -63,7 +68,7 @@ def test_a_stopped_run_ends_with_the_same_weights_and_history(
     model = ModelConfig(name="cvmh_unet", options=PAPER)
     whole = fit(make_config(tmp_path / "whole", model=model, epochs=2))
     config = make_config(tmp_path / "parts", model=model, epochs=2)
-    fit_until(config, step=3, error=RuntimeError("power cut"))
+    fit_until(config, step=3)
     parts = fit(resumed(config))
     assert numbers(parts) == numbers(whole)
     for name in ("last.safetensors", "best.safetensors"):
@@ -76,7 +81,7 @@ def test_ctrl_c_says_what_is_kept_and_leaves_the_signal_alone(
     make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    fit_until(make_config(tmp_path), step=3, error=KeyboardInterrupt())
+    fit_until(make_config(tmp_path), step=3, stop=signal.SIGINT)
     assert f"stopped; 1 epoch is kept in {tmp_path}; continue with" in caplog.text
     assert signal.getsignal(signal.SIGINT) is handler
     names = {path.name for path in tmp_path.iterdir()}
@@ -84,10 +89,17 @@ def test_ctrl_c_says_what_is_kept_and_leaves_the_signal_alone(
     assert names == models | {"last.ckpt", "history.csv", "config.json"}
 
 
+def test_being_told_to_end_is_not_success(
+    make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fit_until(make_config(tmp_path, epochs=9), step=2, stop=signal.SIGTERM)
+    assert "stopped; 1 epoch is kept" in caplog.text
+
+
 def test_a_run_stopped_in_its_first_epoch_leaves_nothing(
     make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fit_until(make_config(tmp_path / "run"), step=1, error=KeyboardInterrupt())
+    fit_until(make_config(tmp_path / "run"), step=1, stop=signal.SIGINT)
     assert "stopped; no epoch was complete" in caplog.text
     assert not (tmp_path / "run").exists()
 
@@ -114,21 +126,25 @@ def test_a_run_is_not_overwritten(stopped: TrainConfig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "value"),
+    ("sections", "match"),
     [
-        ("loss", LossConfig(dice=0.5)),
-        ("schedule", ScheduleConfig(warmup=0.5)),
-        ("model", ModelConfig(name="cvmh_unet_small")),
+        ({"loss": LossConfig(dice=0.5)}, "with loss.dice 1.0 and not 0.5; change them back"),
+        ({"schedule": ScheduleConfig(warmup=0.5)}, "schedule.warmup 0.05 and not 0.5"),
+        ({"model": ModelConfig(name="other")}, "model.name 'cvmh_unet' and not 'other'"),
     ],
 )
-def test_another_section_is_refused(stopped: TrainConfig, section: str, value: Any) -> None:  # noqa: ANN401
-    with pytest.raises(ConfigError, match=f"was started with another {section}; a continued run"):
-        fit(replace(resumed(stopped), **{section: value}))
+def test_another_section_is_refused(
+    stopped: TrainConfig, sections: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(ConfigError, match=match):
+        fit(replace(resumed(stopped), **sections))
 
 
-def test_all_that_differs_is_named(stopped: TrainConfig) -> None:
-    data = replace(stopped.data, augment=AugmentConfig())
-    match = "another data and another trainer.batch_size and another trainer.seed; a continued"
+def test_the_first_that_differ_are_named(stopped: TrainConfig) -> None:
+    data = replace(stopped.data, augment=AugmentConfig(), chip=32, train=("n" * 99,))
+    match = (
+        r"data.augment.scale .0.9, 1.2. and not .*, data.chip 64 and not 32, .*\.\.\. and 2 more"
+    )
     with pytest.raises(ConfigError, match=match):
         fit(replace(resumed(stopped, seed=1, batch_size=1), data=data))
 
