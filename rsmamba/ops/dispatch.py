@@ -71,6 +71,24 @@ def explain() -> list[BackendReport]:
     return reports
 
 
+def is_traced(*tensors: torch.Tensor | None) -> bool:
+    """Say whether torch is recording what is done with tensors, so that it must see operators.
+
+    Elsewhere a kernel may be called directly: the first call of a custom operator imports torch's
+    compiler, which takes seconds and is of no use to a program that only predicts.
+
+    Args:
+        tensors: Inputs of an operator.
+
+    Returns:
+        True while compiling or exporting, and for tensors that only stand for others.
+    """
+    plain = (torch.Tensor, torch.nn.Parameter)
+    return torch.compiler.is_compiling() or any(
+        tensor is not None and type(tensor) not in plain for tensor in tensors
+    )
+
+
 def choose(
     operator: Operator, *, backend: Backend, device: torch.device, dtype: torch.dtype
 ) -> Literal["numba", "torch"]:

@@ -8,14 +8,22 @@ their own axis, and float16 or bfloat16 inputs are computed in float32.
 Symbols: K groups (scan paths), L tokens, D channels, N states of each channel.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from rsmamba.errors import ShapeError
-from rsmamba.ops.dispatch import Backend, choose
-from rsmamba.ops.selective_scan.operator import selective_scan_op
+from rsmamba.ops.dispatch import Backend, choose, is_traced
+from rsmamba.ops.selective_scan.operator import selective_scan_forward, selective_scan_op
 
 __all__ = ["selective_scan"]
+
+# What runs a scan, by whether torch must see it as one operator.
+_RUN: dict[bool, Callable[..., tuple[Tensor, Tensor]]] = {
+    True: selective_scan_op,
+    False: selective_scan_forward,
+}
 
 
 def selective_scan(
@@ -66,7 +74,8 @@ def selective_scan(
     keep_states = torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad for tensor in tensors.values()
     )
-    y, _ = selective_scan_op(
+    traced = keep_states or is_traced(*tensors.values())
+    y, _ = _RUN[traced](
         *(None if tensor is None else tensor.to(dtype) for tensor in tensors.values()),
         softplus,
         keep_states,

@@ -25,8 +25,7 @@ def _compiled() -> ModuleType:
     return importlib.import_module("rsmamba.ops.selective_scan.compiled")
 
 
-@torch.library.custom_op("rsmamba::selective_scan", mutates_args=())
-def selective_scan_op(
+def selective_scan_forward(
     x: Tensor,
     dt: Tensor,
     A: Tensor,
@@ -43,6 +42,11 @@ def selective_scan_op(
     forward = _compiled().compiled_forward if backend == "numba" else chunked_forward
     with torch.autocast(x.device.type, enabled=False):
         return forward(inputs, softplus=softplus, keep_states=keep_states)
+
+
+selective_scan_op = torch.library.custom_op(
+    "rsmamba::selective_scan", selective_scan_forward, mutates_args=()
+)
 
 
 @torch.library.custom_op("rsmamba::selective_scan_backward", mutates_args=())

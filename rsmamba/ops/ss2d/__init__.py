@@ -9,16 +9,21 @@ dt = softplus(dt_weight_k r + dt_bias_k), and y sums C_t h_t + D_k x_t over the 
 Symbols: B batch, H rows, W columns, L = H * W, K scan paths, D channels, N states, R rank of dt.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from rsmamba.errors import ShapeError
-from rsmamba.ops.dispatch import Backend, choose
+from rsmamba.ops.dispatch import Backend, choose, is_traced
 from rsmamba.ops.scan_paths import NUM_PATHS, ScanPaths
 from rsmamba.ops.ss2d.composite import ss2d_composite
-from rsmamba.ops.ss2d.operator import ss2d_scan_op
+from rsmamba.ops.ss2d.operator import ss2d_forward, ss2d_scan_op
 
 __all__ = ["ss2d_scan"]
+
+# What runs a scan, by whether torch must see it as one operator.
+_RUN: dict[bool, Callable[..., tuple[Tensor, Tensor]]] = {True: ss2d_scan_op, False: ss2d_forward}
 
 
 def ss2d_scan(
@@ -83,7 +88,7 @@ def ss2d_scan(
 def _fused(*tensors: Tensor, paths: ScanPaths) -> Tensor:
     """Run the fused operator."""
     keep_states = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    y: Tensor = ss2d_scan_op(*tensors, paths, keep_states)[0]
+    y, _ = _RUN[keep_states or is_traced(*tensors)](*tensors, paths, keep_states)
     return y
 
 

@@ -15,8 +15,7 @@ def _compiled() -> ModuleType:
     return importlib.import_module("rsmamba.ops.ss2d.compiled")
 
 
-@torch.library.custom_op("rsmamba::ss2d_scan", mutates_args=())
-def ss2d_scan_op(
+def ss2d_forward(
     x: Tensor,
     projections: Tensor,
     dt_weight: Tensor,
@@ -31,6 +30,9 @@ def ss2d_scan_op(
     inputs = compiled.Ss2dInputs(x, projections, dt_weight, dt_bias, A, D)
     y, kept = compiled.compiled_forward(inputs, paths=paths, keep_states=keep_states)
     return y, kept
+
+
+ss2d_scan_op = torch.library.custom_op("rsmamba::ss2d_scan", ss2d_forward, mutates_args=())
 
 
 @torch.library.custom_op("rsmamba::ss2d_scan_backward", mutates_args=())
