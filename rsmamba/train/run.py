@@ -171,7 +171,7 @@ def _result(folder: RunFolder, end: EpochEnd) -> TrainResult:
     """Where the files are, or an error where no epoch was validated."""
     best = end.best
     if best is None:
-        msg = f"the run in {folder.path} ended before its first validation; it has no best model"
+        msg = f"the run in {folder.path} ended before its first validation; give more epochs"
         raise ConfigError(msg)
     return TrainResult(
         run_dir=folder.path,

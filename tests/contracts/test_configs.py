@@ -1,8 +1,10 @@
 """The configurations that the repository carries load, and train by the real command."""
 
 import json
+import logging
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,16 @@ SMALL = [
     "trainer.threads=1",
     "trainer.device=cpu",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """The command says how much is logged; the next test shall not know."""
+    root, package = logging.getLogger(), logging.getLogger("rsmamba")
+    handlers, level = root.handlers[:], package.level
+    yield
+    root.handlers[:] = handlers
+    package.setLevel(level)
 
 
 def train(run_dir: Path, *changes: str, options: tuple[str, ...] = ()) -> int:

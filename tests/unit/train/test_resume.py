@@ -1,6 +1,7 @@
 """A run that was stopped goes on as if it had not been, or says why it cannot."""
 
 import json
+import logging
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,6 +55,13 @@ def numbers(result: TrainResult) -> list[object]:
     ]
 
 
+@pytest.fixture
+def warnings_told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What the run warns of, whatever a command of another test set."""
+    caplog.set_level(logging.WARNING, logger="rsmamba.train.run")
+    return caplog
+
+
 @pytest.fixture(scope="module")
 def stopped(make_config: MakeConfig, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     """A run of three epochs that was stopped in its second; only for tests that are refused."""
@@ -78,11 +86,11 @@ def test_a_stopped_run_ends_with_the_same_weights_and_history(
 
 
 def test_ctrl_c_says_what_is_kept_and_leaves_the_signal_alone(
-    make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    make_config: MakeConfig, tmp_path: Path, warnings_told: pytest.LogCaptureFixture
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     fit_until(make_config(tmp_path), step=3, stop=signal.SIGINT)
-    assert f"stopped; 1 epoch is kept in {tmp_path}; continue with" in caplog.text
+    assert f"stopped; 1 epoch is kept in {tmp_path}; continue with" in warnings_told.text
     assert signal.getsignal(signal.SIGINT) is handler
     names = {path.name for path in tmp_path.iterdir()}
     models = {"best.safetensors", "last.safetensors"}
@@ -90,17 +98,17 @@ def test_ctrl_c_says_what_is_kept_and_leaves_the_signal_alone(
 
 
 def test_being_told_to_end_is_not_success(
-    make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    make_config: MakeConfig, tmp_path: Path, warnings_told: pytest.LogCaptureFixture
 ) -> None:
     fit_until(make_config(tmp_path, epochs=9), step=2, stop=signal.SIGTERM)
-    assert "stopped; 1 epoch is kept" in caplog.text
+    assert "stopped; 1 epoch is kept" in warnings_told.text
 
 
 def test_a_run_stopped_in_its_first_epoch_leaves_nothing(
-    make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    make_config: MakeConfig, tmp_path: Path, warnings_told: pytest.LogCaptureFixture
 ) -> None:
     fit_until(make_config(tmp_path / "run"), step=1, stop=signal.SIGINT)
-    assert "stopped; no epoch was complete" in caplog.text
+    assert "stopped; no epoch was complete" in warnings_told.text
     assert not (tmp_path / "run").exists()
 
 
@@ -172,6 +180,15 @@ def test_fewer_epochs_than_are_done_are_refused(make_config: MakeConfig, tmp_pat
     with pytest.raises(
         ConfigError, match=r"trainer.epochs is 1 and the run in .* has done 2; give 2"
     ):
+        fit(resumed(config, epochs=1))
+
+
+def test_a_run_cut_before_its_first_validation_has_no_best(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    config = make_config(tmp_path, validate_every=9)
+    fit_until(config, step=3)
+    with pytest.raises(ConfigError, match=r"ended before its first validation; give more epochs"):
         fit(resumed(config, epochs=1))
 
 
