@@ -36,5 +36,5 @@ bench: .venv/bench.stamp  ## speed, memory and seams, beside rivals; writes benc
 	touch $@
 
 .venv/%.stamp: pyproject.toml | .venv/bin/pip
-	$(BIN)/pip install --quiet --editable . --group $*
+	$(BIN)/pip install --quiet --editable ".[all]" --group $*
 	touch $@
