@@ -6,6 +6,7 @@ SCENE := sample_data/town_rgb.tif
 .DEFAULT_GOAL := demo
 
 demo: .venv/demo.stamp  ## predict the sample scene with the bundled model
+	mkdir -p demo
 	$(BIN)/rsmamba predict $(SCENE) --out demo/town_mask.tif --quicklook demo/town_quicklook.png --overwrite
 
 test: .venv/test.stamp  ## run the tests

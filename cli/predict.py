@@ -160,7 +160,8 @@ def _result_text(result: "PredictResult") -> str:
     pixels = result.num_pixels
     pairs = {
         "scene": f"{result.scene}: {result.grid.describe()}",
-        "model": f"{result.model} ({result.model_hash[:12]}) on {result.device}",
+        "model": f"{result.model} ({result.model_hash[:12]}) on {result.device}, "
+        f"bands {_listed(result.bidx)}",
         "tiles": f"{result.tiles_computed:,} computed, {result.tiles_skipped:,} masked and skipped",
         "masked": f"{result.masked_pixels:,} px, {result.masked_pixels / pixels:.1%} of the map",
         "time": f"{console.duration_text(result.seconds)}, "

@@ -159,6 +159,7 @@ def predict_scene(
         open_scene(scene, loaded, config=config) as opened,
         ready_to_predict(loaded, place),
     ):
+        paths.keep(opened.files)
         prepared = prepare(opened, loaded, config=config, device=place)
         tags = provenance(scene, loaded, config=config, stretch=prepared.stretch)
         with MapOutputs(
@@ -185,6 +186,7 @@ def predict_scene(
             confidence=paths.confidence,
             quicklook=paths.quicklook,
             grid=prepared.grid,
+            bidx=opened.bidx,
             class_pixels=class_pixels,
             masked_pixels=prepared.region.window.num_pixels - sum(class_pixels.values()),
             tiles_computed=counts.computed,

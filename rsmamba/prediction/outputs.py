@@ -3,7 +3,7 @@
 Axes: K classes, then rows, then columns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,19 @@ class OutputPaths:
             message = f"two outputs have the same path ({names}); give each its own"
             raise OptionError(message)
         return cls(class_map=class_map, **others)
+
+    def keep(self, files: Sequence[str]) -> None:
+        """Refuse to replace files that the scene turns out to be made of.
+
+        Args:
+            files: The sources and sidecars of the scene.
+
+        Raises:
+            OutputError: If an output is one of them.
+        """
+        for path in (self.class_map, self.probabilities, self.confidence, self.quicklook):
+            if path is not None:
+                check_output(path, overwrite=True, inputs=files, suffixes=(path.suffix.lower(),))
 
     def rasters(self) -> tuple[Path, ...]:
         """Return the paths of all rasters.

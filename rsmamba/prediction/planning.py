@@ -118,6 +118,7 @@ def plan(
         open_scene(scene, loaded, config=config) as opened,
         ready_to_predict(loaded, place),
     ):
+        paths.keep(opened.files)
         prepared = prepare(opened, loaded, config=config, device=place)
         tiles = count_tiles(prepared)
         seconds_per_tile = time_of_one_tile(prepared)

@@ -18,6 +18,7 @@ class PredictResult:
         confidence: Path of the chosen class's score, None if not wanted.
         quicklook: Path of the picture, None if not wanted.
         grid: Grid of the outputs.
+        bidx: Bands that were read, from 1, in the order that the model takes them.
         class_pixels: Pixels of each class, by class name.
         masked_pixels: Pixels without a class.
         tiles_computed: Tiles that the network saw.
@@ -39,6 +40,7 @@ class PredictResult:
     confidence: Path | None
     quicklook: Path | None
     grid: GeoGrid
+    bidx: tuple[int, ...]
     class_pixels: dict[str, int]
     masked_pixels: int
     tiles_computed: int

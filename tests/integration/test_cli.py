@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from rasterio.transform import from_origin
 
 from rsmamba.cli.app import run
@@ -300,3 +301,16 @@ def test_sample_scenes_are_predicted(sample_data: Path, tmp_path: Path) -> None:
         copy = tmp_path / name
         shutil.copy(sample_data / name, copy)
         assert predict(copy, tmp_path / f"map_{name}", "--window", "100,100,256,256") == 0
+
+
+def test_sources_of_a_virtual_raster_are_kept(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even with --overwrite: they are inputs too."""
+    before = scene.read_bytes()
+    vrt = tmp_path / "scene.vrt"
+    with rasterio.open(scene) as file:
+        rasterio.shutil.copy(file, vrt, driver="VRT")
+    assert predict(vrt, scene, "--overwrite") in {1, 2}
+    assert "is also an input" in capsys.readouterr().err
+    assert scene.read_bytes() == before
