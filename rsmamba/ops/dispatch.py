@@ -78,7 +78,7 @@ def is_traced(*tensors: torch.Tensor | None) -> bool:
     compiler, which takes seconds and is of no use to a program that only predicts.
 
     Args:
-        tensors: Inputs of an operator.
+        *tensors: Inputs of an operator.
 
     Returns:
         True while compiling or exporting, and for tensors that only stand for others.
