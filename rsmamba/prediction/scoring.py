@@ -73,8 +73,6 @@ class TileScorer:
         try:
             with torch.inference_mode(), self._precision():
                 scores = averaged_scores(self._relative, on_device, mask, tta=self._tta)
-                # One sum finds any NaN: the scores themselves lie in -1 to 0.
-                is_finite = bool(scores.sum().isfinite())
                 result: FloatArray = scores.contiguous().cpu().numpy()
         except torch.OutOfMemoryError as error:
             message = (
@@ -82,8 +80,9 @@ class TileScorer:
                 f"{pixels.shape[-1]} x {pixels.shape[-2]} px; give a smaller batch size or tile"
             )
             raise DeviceError(message) from error
-        if not is_finite:
-            raise NetworkError(_not_finite_message(pixels))
+        except NetworkError as error:
+            message = f"{error} for {_described(pixels)}"
+            raise NetworkError(message) from error
         return result
 
     def _relative(self, pixels: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
@@ -101,15 +100,38 @@ def relative_scores(logits: torch.Tensor) -> torch.Tensor:
         logits: Logits (B, K, h, w), float32.
 
     Returns:
-        Differences (B, K, h, w), exact to the last digits however close two classes are.
+        Differences (B, K, h, w). Where two classes are so close that their probabilities are equal
+        as float32, the difference of their logits decides.
+
+    Raises:
+        NetworkError: If a pixel has NaN, or infinity that has no softmax.
 
     Example:
         >>> relative_scores(torch.tensor([0.0, 2e-8, -torch.inf]).view(1, 3, 1, 1)).flatten()
         tensor([-1.0000e-08,  0.0000e+00, -5.0000e-01])
     """
+    scores = torch.softmax(logits, dim=1)
+    best = scores.amax(dim=1, keepdim=True)
+    if not best.sum().isfinite():
+        message = "the network returned NaN or infinity"
+        raise NetworkError(message)
+    scores -= best
+    # Subtracting the logits first keeps all digits and takes twice as long; ties are rare.
+    return _from_gaps(logits) if _num_zeros(scores) > best.numel() else scores
+
+
+def _from_gaps(logits: torch.Tensor) -> torch.Tensor:
     gaps = logits - logits.amax(dim=1, keepdim=True)
     total = gaps.exp().sum(dim=1, keepdim=True)
     return gaps.expm1_().div_(total)
+
+
+def _num_zeros(scores: torch.Tensor) -> int:
+    # NumPy counts ten times as fast as torch does on a CPU.
+    is_zero = scores.numpy() == 0 if scores.device.type == "cpu" else scores == 0
+    if isinstance(is_zero, torch.Tensor):
+        return int(torch.count_nonzero(is_zero))
+    return int(np.count_nonzero(is_zero))
 
 
 def device_of(model: torch.nn.Module) -> torch.device:
@@ -147,10 +169,10 @@ def ready_to_predict(model: SceneModel, device: torch.device) -> Iterator[SceneM
             module.training = training
 
 
-def _not_finite_message(pixels: FloatArray) -> str:
+def _described(pixels: FloatArray) -> str:
     values = pixels[np.isfinite(pixels)]
     seen = f"{values.min():.6g} to {values.max():.6g}" if values.size else "no finite value"
     return (
-        f"the network returned NaN or infinity for pixel values of {seen}; check that the scene "
-        "has the value range that the model was trained on"
+        f"pixel values of {seen}; check that the scene has the value range that the model was "
+        "trained on"
     )

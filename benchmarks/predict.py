@@ -1,0 +1,95 @@
+"""Measure the prediction engine: memory, overhead and seams.
+
+Prints tables and writes results/predict.json. Big scenes are made on the fly and removed.
+Run it from anywhere: ``python benchmarks/predict.py [--quick] [--only memory|overhead|seams]``.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.measuring import machine, save
+from benchmarks.prediction.memory import OVERLAP as MEMORY_OVERLAP
+from benchmarks.prediction.memory import TILE as MEMORY_TILE
+from benchmarks.prediction.memory import measure_memory
+from benchmarks.prediction.overhead import measure_overhead
+from benchmarks.prediction.seams import measure_seams
+
+PARTS = ("memory", "overhead", "seams")
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="smaller scenes and fewer runs")
+    parser.add_argument("--only", choices=PARTS, action="append", help="one part; may repeat")
+    parser.add_argument("--folder", type=Path, help="where big scenes lie for a while")
+    arguments = parser.parse_args()
+    wanted = arguments.only or PARTS
+    results: dict[str, Any] = {"machine": machine(), "quick": arguments.quick}
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        if "overhead" in wanted:
+            results["overhead"] = run_overhead(Path(folder), quick=arguments.quick)
+        if "seams" in wanted:
+            results["seams"] = run_seams(quick=arguments.quick)
+        if "memory" in wanted:
+            results["memory"] = run_memory(Path(folder), quick=arguments.quick)
+    if set(wanted) == set(PARTS):
+        print(f"\nwritten to {save('predict', results)}")
+
+
+def run_memory(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
+    """Print and return the memory of two scenes of one width."""
+    width = 4000 if quick else 8000
+    rows = measure_memory(width=width, heights=(width, 4 * width), folder=folder)
+    print(
+        f"\nMemory above imports and model, six classes, tile {MEMORY_TILE}, "
+        f"overlap {MEMORY_OVERLAP}"
+    )
+    print("  rows x columns    peak MiB    base MiB    CPU s / Mpx")
+    for row in rows:
+        size = f"{row['height']} x {row['width']}"
+        print(
+            f"  {size:16s}{row['peak_above_base_mib']:10.1f}{row['base_mib']:12.1f}"
+            f"{row['cpu_seconds_per_mpx']:15.3f}"
+        )
+    growth = rows[-1]["peak_above_base_mib"] / rows[0]["peak_above_base_mib"] - 1
+    print(f"  four times the rows change the peak by {100 * growth:+.1f} %")
+    return rows
+
+
+def run_overhead(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """Print and return the CPU time above the forward passes."""
+    result = measure_overhead(side=2000 if quick else 4000, runs=3 if quick else 7, folder=folder)
+    print(f"\nCPU seconds a megapixel, {result['side']} x {result['side']}, median of runs")
+    for label, key in (
+        ("bare forward passes", "forward_passes"),
+        ("predict", "predict"),
+        ("predict above the passes", "overhead"),
+        ("  the same with confidence", "overhead_with_confidence"),
+    ):
+        print(f"  {label:30s}{result[key]:8.3f}")
+    return result
+
+
+def run_seams(*, quick: bool) -> dict[str, Any]:
+    """Print and return wrong pixels by rule."""
+    result = measure_seams(tiles_a_side=4 if quick else 6)
+    print(f"\nSeams, {result['side']} x {result['side']}, overlap {result['overlap']}")
+    curve = result["lone_tile_wrong_percent"]
+    print("  a lone tile is wrong at " + ", ".join(f"{at} px: {curve[at]} %" for at in curve))
+    print(f"  {'wrong pixels, %':32s}{'all':>9s}{'inside':>9s}{'clearly':>9s}{'worst column':>14s}")
+    for name, wrong in result["rules"].items():
+        print(
+            f"  {name:32s}{wrong['all']:9.4f}{wrong['inside']:9.4f}{wrong['clearly']:9.4f}"
+            f"{wrong['worst_column']:14.2f}"
+        )
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What benchmarks/predict.py measures: memory, overhead and seams of the prediction engine."""
