@@ -43,10 +43,8 @@ class ClassScheme:
             raise OptionError(message)
         if len(self.colours) != len(self.names):
             message = (
-
                 f"{len(self.names)} class names and {len(self.colours)} colours; "
                 "give one colour a class"
-
             )
             raise OptionError(message)
         for name, colour in zip(self.names, self.colours, strict=True):
