@@ -10,6 +10,7 @@ import numpy as np
 
 from rsmamba.geo.environment import raster_environment
 from rsmamba.geo.grid import GeoGrid
+from rsmamba.geo.tiles import TileGrid
 from rsmamba.geo.window import Window
 from rsmamba.models.model_file import load_model, resolve_device
 from rsmamba.models.scene_model import SceneModel
@@ -28,9 +29,8 @@ _SCORES_SHARE = 0.7
 _LARGEST_SHARE = 1 + 4 / 3
 # Reading, blending and writing, on one core.
 _ENGINE_SECONDS_PER_PIXEL = 0.15e-6
-_PROBE_SHARE = 4
-# A tile that takes longer is timed on a part of it.
-_LONGEST_PROBE_SECONDS = 0.7
+# If a quarter of each side takes longer, no larger part is timed.
+_LONGEST_PROBE_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +54,7 @@ class PredictPlan:
         disk_bytes: Most disk that is needed at once, as if nothing could be compressed.
         disk_free_bytes: Free on the disk of the class map.
         seconds: Likely time, if no tile is skipped.
-        seconds_per_tile: Time of the network for one tile, measured now.
+        seconds_per_tile: Time of the network for one tile, from parts of one that are timed now.
         stretch: How pixel values would be stretched, None if not.
     """
 
@@ -97,7 +97,7 @@ def plan(
 ) -> PredictPlan:
     """Say what ``predict`` would do with the same arguments; write nothing.
 
-    All checks are made, one tile is computed to take its time.
+    All checks are made, and parts of a tile are computed to take their time.
 
     Args:
         scene: Raster that GDAL reads.
@@ -153,27 +153,38 @@ def time_of_one_tile(prepared: Prepared) -> float:
         prepared: The prediction.
 
     Returns:
-        Seconds, measured on pixels from the middle of the region; if that takes long, on a part of
-        a tile and scaled up.
+        Seconds, measured on parts of a tile from the middle of the region and scaled up.
     """
     tiles = prepared.tiles
-    part = max(tiles.tile_height // _PROBE_SHARE, 1), max(tiles.tile_width // _PROBE_SHARE, 1)
     # The first run compiles kernels.
-    _timed(prepared, *part)
-    seconds = _timed(prepared, *part) * tiles.tile_height * tiles.tile_width / (part[0] * part[1])
-    if seconds > _LONGEST_PROBE_SECONDS:
-        return seconds
-    return _timed(prepared, tiles.tile_height, tiles.tile_width)
+    _timed(prepared, parts=8)
+    quarter = _timed(prepared, parts=4)
+    pixels = {parts: _part(tiles, parts).num_pixels for parts in (1, 2, 4)}
+    if quarter > _LONGEST_PROBE_SECONDS or pixels[2] == pixels[4]:
+        return quarter * pixels[1] / pixels[4]
+    half = _timed(prepared, parts=2)
+    # Each pass has a fixed cost, so a line through two sizes tells more than one alone.
+    seconds_per_pixel = max(half - quarter, 0.0) / (pixels[2] - pixels[4])
+    return half + seconds_per_pixel * (pixels[1] - pixels[2])
 
 
-def _timed(prepared: Prepared, height: int, width: int) -> float:
+def _part(tiles: TileGrid, parts: int) -> Window:
+    """Return a part of a tile at the scene's start, a fraction of each side."""
+    return Window(
+        row=0,
+        col=0,
+        height=max(tiles.tile_height // parts, 1),
+        width=max(tiles.tile_width // parts, 1),
+    )
+
+
+def _timed(prepared: Prepared, *, parts: int) -> float:
+    """Return the time of the network for a part of a tile from the middle of the region."""
     scorer = TileScorer(prepared.model, tta=prepared.config.tta, amp=prepared.config.amp)
-    middle = prepared.work_window(prepared.region.window)
-    window = Window(
-        row=min(middle.row + middle.height // 2, prepared.tiles.height - height),
-        col=min(middle.col + middle.width // 2, prepared.tiles.width - width),
-        height=height,
-        width=width,
+    region, part = prepared.work_window(prepared.region.window), _part(prepared.tiles, parts)
+    window = part.shifted(
+        rows=min(region.row + region.height // 2, prepared.tiles.height - part.height),
+        cols=min(region.col + region.width // 2, prepared.tiles.width - part.width),
     )
     pixels = prepared.source.read(window)
     values = pixels.values[None].astype(np.float32)

@@ -6,11 +6,11 @@ grid that the network sees.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from affine import Affine
-from scipy.sparse import csr_array
 
 from rsmamba.errors import OptionError
 from rsmamba.geo.canvas import FinishedRows
@@ -40,7 +40,7 @@ class Axis:
     fine: int
     work: int
 
-    def weights(self, start: int, stop: int) -> tuple[csr_array, int, int]:
+    def taps(self, start: int, stop: int) -> "Taps":
         """Return how work pixels are made of the scene's pixels.
 
         Args:
@@ -48,24 +48,20 @@ class Axis:
             stop: Work pixel after the last.
 
         Returns:
-            Weights (work pixels, fine pixels), each row summing to 1; and the range of the scene's
-            pixels that they apply to.
+            Places and shares.
         """
         step = self.fine / self.work
         # A triangle that widens with the step: linear between pixels, an average over many.
         reach = max(step, 1.0)
-        centres = (np.arange(start, stop) + 0.5) * step
-        firsts = np.clip(np.floor(centres - reach).astype(int), 0, self.fine - 1)
-        offsets = np.arange(int(np.ceil(2 * reach)) + 2)
-        taken = firsts[:, None] + offsets
-        raw = np.maximum(1 - np.abs(taken + 0.5 - centres[:, None]) / reach, 0)
-        raw[taken >= self.fine] = 0
-        shares = (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
-        low, high = int(firsts[0]), min(int(taken[-1, -1]) + 1, self.fine)
-        rows = np.broadcast_to(np.arange(stop - start)[:, None], taken.shape)
-        kept = shares > 0
-        entries = shares[kept], (rows[kept], taken[kept] - low)
-        return csr_array(entries, shape=(stop - start, high - low)), low, high
+        centres = ((np.arange(start, stop) + 0.5) * step)[:, None]
+        firsts = np.maximum(np.floor(centres - reach).astype(np.int64), 0)
+        places = firsts + np.arange(int(np.ceil(2 * reach)) + 2)
+        raw = np.maximum(1 - np.abs(places + 0.5 - centres) / reach, 0)
+        raw[places >= self.fine] = 0
+        return Taps(
+            places=np.minimum(places, self.fine - 1),
+            shares=(raw / raw.sum(axis=1, keepdims=True)).astype(np.float32),
+        )
 
     def nearest(self, start: int, stop: int) -> IntArray:
         """Return the work pixel that each pixel of the scene lies in.
@@ -79,6 +75,43 @@ class Axis:
         """
         places = (np.arange(start, stop) + 0.5) * (self.work / self.fine)
         return np.minimum(places.astype(np.int64), self.work - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Taps:
+    """Pixels of the scene that make up each of n work pixels along an axis.
+
+    Attributes:
+        places: Pixels of the scene (n, taps).
+        shares: Their shares (n, taps), summing to 1.
+    """
+
+    places: IntArray
+    shares: FloatArray
+
+    @property
+    def first(self) -> int:
+        """First pixel of the scene that is needed."""
+        return int(self.places.min())
+
+    @property
+    def stop(self) -> int:
+        """Pixel of the scene after the last that is needed."""
+        return int(self.places.max()) + 1
+
+    def apply(self, lines: npt.NDArray[Any]) -> FloatArray:
+        """Make work lines of the scene's lines.
+
+        Args:
+            lines: Lines ``first`` to ``stop`` of the scene, each along the second axis.
+
+        Returns:
+            Weighted sums (n, length of a line).
+        """
+        total = np.zeros((len(self.places), lines.shape[1]), dtype=np.float32)
+        for places, shares in zip(self.places.T - self.first, self.shares.T, strict=True):
+            total += shares[:, None] * lines[places]
+        return total
 
 
 class ResampledScene:
@@ -126,7 +159,7 @@ class ResampledScene:
         """
         values = np.empty((self.num_bands, window.height, window.width), dtype=np.float32)
         valid = np.empty((window.height, window.width), dtype=np.bool_)
-        across = self.cols.weights(window.col, window.col_stop)
+        across = self.cols.taps(window.col, window.col_stop)
         for rows in self._row_groups(window):
             place = slice(rows.start - window.row, rows.stop - window.row)
             self._read_rows(rows, across, values=values[:, place], valid=valid[place])
@@ -158,20 +191,26 @@ class ResampledScene:
     def _read_rows(
         self,
         rows: range,
-        across: tuple[csr_array, int, int],
+        across: Taps,
         *,
         values: FloatArray,
         valid: npt.NDArray[np.bool_],
     ) -> None:
-        down, top, bottom = self.rows.weights(rows.start, rows.stop)
-        over, left, right = across
-        pixels = self.scene.read(Window(row=top, col=left, height=bottom - top, width=right - left))
-        total = over @ (down @ pixels.valid.astype(np.float32)).T  # (w, h)
+        down = self.rows.taps(rows.start, rows.stop)
+        pixels = self.scene.read(
+            Window(
+                row=down.first,
+                col=across.first,
+                height=down.stop - down.first,
+                width=across.stop - across.first,
+            )
+        )
+        total = across.apply(down.apply(pixels.valid).T)  # (w, h)
         valid[:] = (total > 0).T
         total[total == 0] = 1
         for band, target in zip(pixels.values, values, strict=True):
             # Invalid pixels are zero in what a scene returns, so they add nothing.
-            target[:] = ((over @ (down @ band.astype(np.float32)).T) / total).T
+            target[:] = (across.apply(down.apply(band).T) / total).T
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,9 +16,10 @@ Lab = Any
 
 @pytest.mark.parametrize(("fine", "work"), [(100, 33), (33, 100), (50, 50), (7, 1), (1, 3)])
 def test_weights_of_a_work_pixel_sum_to_one(fine: int, work: int) -> None:
-    weights, low, high = Axis(fine=fine, work=work).weights(0, work)
-    assert (low, high) == (0, fine)
-    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
+    taps = Axis(fine=fine, work=work).taps(0, work)
+    assert (taps.first, taps.stop) == (0, fine)
+    np.testing.assert_allclose(taps.shares.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(taps.apply(np.full((fine, 2), 7)), 7, atol=1e-5)
 
 
 def test_a_part_has_the_very_pixels_of_the_whole(lab: Lab) -> None:
