@@ -1,5 +1,7 @@
 """Fixtures that every test may use."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,11 @@ def shared_data(repository: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("real imagery is not beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_interrupts() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, also where the shell started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
