@@ -19,7 +19,7 @@ from rsmamba.ops.cpu_kernels.forward import (
     clear,
     load_lanes,
     locate,
-    prefetch_rows,
+    prefetch_line,
     row_address,
     step_sizes,
     store_lanes,
@@ -97,11 +97,11 @@ def scan_backward(scan: Any, grads: Any, task: Any, scratch: Any, width: Any, lo
                     slopes,
                     scratch + _SPARE,
                 )
-                _prefetch(scan, grads, task, path, block, scratch)
-                _prepare(scan, grads, task.batch, path, block, scratch)
+                _prepare(scan, grads, task, path, block, scratch)
                 _sweep_states(
                     scan,
-                    task.batch,
+                    grads,
+                    task,
                     path,
                     chunk,
                     block,
@@ -122,23 +122,15 @@ def scan_backward(scan: Any, grads: Any, task: Any, scratch: Any, width: Any, lo
 
 
 @kernel
-def _prefetch(scan: Any, grads: Any, task: Any, path: Any, block: Any, pixels: Any) -> None:
-    """Ask for a share of what the chunk before this one will touch."""
-    prefetch_rows(scan.x, task, path, block, pixels)
-    prefetch_rows(grads.dy, task, path, block, pixels)
-    prefetch_rows(grads.x, task, path, block, pixels)
-    if scan.rank == 0:
-        prefetch_rows(scan.steps, task, path, block, pixels)
-        prefetch_rows(grads.steps, task, path, block, pixels)
-
-
-@kernel
-def _prepare(scan: Any, grads: Any, batch: Any, path: Any, block: Any, scratch: Any) -> None:
+def _prepare(scan: Any, grads: Any, task: Any, path: Any, block: Any, scratch: Any) -> None:
     """Load x and dy of a chunk, and clear what the sweeps add to."""
     lanes = min(LANES, scan.channels - block * LANES)
-    x_base = row_address(scan.x, batch, path, 0) + block * VECTOR_BYTES
-    dy_base = row_address(grads.dy, batch, path, 0) + block * VECTOR_BYTES
+    ahead = (block - task.first_block) * CHUNK
+    x_base = row_address(scan.x, task.batch, path, 0) + block * VECTOR_BYTES
+    dy_base = row_address(grads.dy, task.batch, path, 0) + block * VECTOR_BYTES
     for token in range(CHUNK):
+        prefetch_line(scan.x, task, path, ahead + token, scratch)
+        prefetch_line(grads.dy, task, path, ahead + token, scratch)
         pixel = load_int64(scratch + token * 8)
         place = scratch + token * VECTOR_BYTES
         x = load_lanes(x_base + pixel * scan.x.pixel, lanes, scratch + _SPARE)
@@ -153,7 +145,8 @@ def _prepare(scan: Any, grads: Any, batch: Any, path: Any, block: Any, scratch: 
 @kernel
 def _sweep_states(
     scan: Any,
-    batch: Any,
+    grads: Any,
+    task: Any,
     path: Any,
     chunk: Any,
     block: Any,
@@ -167,9 +160,10 @@ def _sweep_states(
     """Replay the chunk from its kept state and sweep back, group after group of states."""
     blocks = (scan.channels + LANES - 1) // LANES
     chunks = (scan.length + CHUNK - 1) // CHUNK
-    B = row_address(scan.B, batch, path, 0)
-    C = row_address(scan.C, batch, path, 0)
-    kept = ((batch * scan.paths + path) * chunks + chunk) * blocks + block
+    B = row_address(scan.B, task.batch, path, 0)
+    C = row_address(scan.C, task.batch, path, 0)
+    ahead = (block - task.first_block) * CHUNK
+    kept = ((task.batch * scan.paths + path) * chunks + chunk) * blocks + block
     size = len(width) * VECTOR_BYTES
     for first in range(0, scan.states, len(width)):
         A2 = scan.A2 + ((path * blocks + block) * scan.states + first) * VECTOR_BYTES
@@ -190,6 +184,11 @@ def _sweep_states(
         for backwards in range(tokens):
             token = tokens - 1 - backwards
             place = scratch + token * VECTOR_BYTES
+            if first == 0:
+                prefetch_line(grads.x, task, path, ahead + token, scratch)
+                if scan.rank == 0:
+                    prefetch_line(scan.steps, task, path, ahead + token, scratch)
+                    prefetch_line(grads.steps, task, path, ahead + token, scratch)
             pixel = load_int64(scratch + token * 8)
             row = dB + (token * 2 * scan.states + first) * VECTOR_BYTES
             group = sweep_back(

@@ -70,12 +70,11 @@ def scan_forward(scan: Any, y: Any, task: Any, scratch: Any, width: Any, lot: An
                 step_sizes(
                     scan, task.batch, path, block, scratch, scratch + _STEPS, 0, scratch + _SPARE
                 )
-                prefetch_rows(scan.x, task, path, block, scratch)
-                prefetch_rows(y, task, path, block, scratch)
-                if scan.rank == 0:
-                    prefetch_rows(scan.steps, task, path, block, scratch)
-                _prepare(scan, task.batch, path, block, scratch)
-                _advance_states(scan, task.batch, path, block, tokens, scratch, states, width, lot)
+                ahead = (block - task.first_block) * CHUNK
+                _prepare(scan, task, path, block, ahead, scratch)
+                _advance_states(
+                    scan, y, task, path, block, ahead, tokens, scratch, states, width, lot
+                )
                 _write(scan, y, task.batch, path, block, tokens, scratch)
     restore_denormals(before)
 
@@ -105,18 +104,17 @@ def locate(scan: Any, path: Any, first: Any, ahead: Any, pixels: Any) -> None:
 
 
 @kernel
-def prefetch_rows(rows: Any, task: Any, path: Any, block: Any, pixels: Any) -> None:
-    """Ask for a share of the rows that the next chunk will touch, while this block is worked on.
+def prefetch_line(rows: Any, task: Any, path: Any, line: Any, pixels: Any) -> None:
+    """Ask for one line of the rows that the next chunk will touch.
 
-    Whole rows are asked for, since memory delivers neighbouring lines fastest.
+    Lines are counted row after row, and 64 of them are asked for in the course of each block's
+    work: memory delivers neighbouring lines fastest, and never more than it can in that time.
     """
     blocks = task.last_block - task.first_block
-    share = block - task.first_block
-    base = row_address(rows, task.batch, path, 0) + task.first_block * VECTOR_BYTES
-    for token in range(CHUNK + share * CHUNK // blocks, CHUNK + (share + 1) * CHUNK // blocks):
-        address = base + load_int64(pixels + token * 8) * rows.pixel
-        for line in range(blocks):
-            prefetch(address + line * VECTOR_BYTES)
+    row = (line * (2**32 // blocks + 1)) >> 32  # line // blocks
+    pixel = load_int64(pixels + (CHUNK + row) * 8)
+    shift = (task.first_block + line - row * blocks) * VECTOR_BYTES
+    prefetch(row_address(rows, task.batch, path, pixel) + shift)
 
 
 @kernel
@@ -193,13 +191,14 @@ def step_sizes(
 
 
 @kernel
-def _prepare(scan: Any, batch: Any, path: Any, block: Any, scratch: Any) -> None:
+def _prepare(scan: Any, task: Any, path: Any, block: Any, ahead: Any, scratch: Any) -> None:
     """Write the inputs step * x of a chunk and its first outputs D * x."""
     blocks = (scan.channels + LANES - 1) // LANES
     skip = load(scan.D + (path * blocks + block) * VECTOR_BYTES)
-    base = row_address(scan.x, batch, path, 0) + block * VECTOR_BYTES
+    base = row_address(scan.x, task.batch, path, 0) + block * VECTOR_BYTES
     lanes = min(LANES, scan.channels - block * LANES)
     for token in range(CHUNK):
+        prefetch_line(scan.x, task, path, ahead + token, scratch)
         pixel = load_int64(scratch + token * 8)
         x = load_lanes(base + pixel * scan.x.pixel, lanes, scratch + _SPARE)
         place = scratch + token * VECTOR_BYTES
@@ -210,9 +209,11 @@ def _prepare(scan: Any, batch: Any, path: Any, block: Any, scratch: Any) -> None
 @kernel
 def _advance_states(
     scan: Any,
-    batch: Any,
+    y: Any,
+    task: Any,
     path: Any,
     block: Any,
+    ahead: Any,
     tokens: Any,
     scratch: Any,
     states: Any,
@@ -221,13 +222,18 @@ def _advance_states(
 ) -> None:
     """Pass the chunk through the states of a block, group after group."""
     blocks = (scan.channels + LANES - 1) // LANES
-    B = row_address(scan.B, batch, path, 0)
-    C = row_address(scan.C, batch, path, 0)
+    B = row_address(scan.B, task.batch, path, 0)
+    C = row_address(scan.C, task.batch, path, 0)
     for first in range(0, scan.states, len(width)):
         A2 = scan.A2 + ((path * blocks + block) * scan.states + first) * VECTOR_BYTES
         group = load_states(states + first * VECTOR_BYTES, width)
         for token in range(0, tokens, len(lot)):
             place = scratch + token * VECTOR_BYTES
+            if first == 0:
+                for index in range(token, token + len(lot)):
+                    prefetch_line(y, task, path, ahead + index, scratch)
+                    if scan.rank == 0:
+                        prefetch_line(scan.steps, task, path, ahead + index, scratch)
             group = advance(
                 group,
                 lot,
