@@ -37,6 +37,8 @@ def configure(*, quiet: bool = False, verbose: int = 0) -> None:
         level=logging.WARNING, format="rsmamba: %(message)s", stream=sys.stderr, force=True
     )
     logging.getLogger("rsmamba").setLevel(level)
+    # What GDAL remarks on a file's tags; an error comes as an exception.
+    logging.getLogger("rasterio").setLevel(level if verbose else logging.ERROR)
 
 
 def reset() -> None:

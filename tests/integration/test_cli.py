@@ -314,3 +314,12 @@ def test_sources_of_a_virtual_raster_are_kept(
     assert predict(vrt, scene, "--overwrite") in {1, 2}
     assert "is also an input" in capsys.readouterr().err
     assert scene.read_bytes() == before
+
+
+def test_remarks_of_gdal_are_not_shown(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file with broken tags still ends in one line."""
+    path = shared_data / "awkward" / "gdal-autotest2" / "corrupted_gtiff_tags.tif"
+    assert predict(path, tmp_path / "map.tif") in {1, 2}
+    assert ONE_LINE.match(capsys.readouterr().err)
