@@ -129,22 +129,23 @@ class TileSource:
     ) -> TileBatch:
         bands, height, width = len(strip.values), self.tiles.tile_height, self.tiles.tile_width
         pixels = np.empty((len(col_indices), bands, height, width), dtype=np.float32)
-        masks = np.empty((2, len(col_indices), height, width), dtype=np.bool_)
+        valid = np.empty((len(col_indices), height, width), dtype=np.bool_)
+        inside = np.empty_like(valid)
         for place, col_index in enumerate(col_indices):
             start = self.tiles.col_starts[col_index] - first_col
             cols = slice(start, start + width)
             # A float64 beyond float32 becomes infinite; the network's output is checked.
             with np.errstate(over="ignore"):
                 pixels[place] = strip.values[:, :, cols]
-            masks[0, place], masks[1, place] = strip.valid[:, cols], wanted[:, cols]
+            valid[place], inside[place] = strip.valid[:, cols], wanted[:, cols]
             if self.stretch is not None:
                 self.stretch.apply(pixels[place])
         return TileBatch(
             row_index=row_index,
             col_indices=col_indices,
             pixels=pixels,
-            valid=masks[0],
-            wanted=masks[1],
+            valid=valid,
+            wanted=inside,
             num_skipped=num_skipped,
             ends_row=ends_row,
         )

@@ -17,7 +17,7 @@ from rsmamba.geo.window import Window
 
 # Batches that wait between reading and computing, and between computing and blending.
 READ_AHEAD = 2
-WRITE_BEHIND = 2
+WRITE_BEHIND = 1
 # Output blocks of this many columns are stored whole.
 _BLOCK_COLS = 512
 _OUTPUT_BLOCK_ROWS = 64
@@ -67,11 +67,11 @@ class MemoryCost:
         """
         tile_pixels = tiles.tile_height * tiles.tile_width
         input_bytes = batch_size * tile_pixels * (4 * num_bands + 2)
-        score_bytes = batch_size * tile_pixels * 4 * num_classes
+        score_bytes = batch_size * tile_pixels * (4 * num_classes + 1)
         held = (
             CACHE_BYTES,
             (READ_AHEAD + 2) * input_bytes,
-            (WRITE_BEHIND + 2) * (input_bytes + score_bytes),
+            (WRITE_BEHIND + 2) * score_bytes,
             tile_pixels * _NETWORK_BYTES_PER_PIXEL,
         )
         canvas = tiles.tile_height * (num_classes * strip_dtype(tiles).itemsize + 1)

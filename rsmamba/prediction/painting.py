@@ -4,6 +4,7 @@ It works behind the network in a thread of its own; only it touches the canvas a
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +18,40 @@ from rsmamba.prediction.resampling import Remapper
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScoredBatch:
-    """A batch of tiles with its scores.
+    """Scores of a batch of tiles, without its pixels, which are not needed any more.
 
     Attributes:
-        batch: The tiles.
+        row_index: Tile row.
+        col_indices: Tile columns.
+        wanted: True where the map gets a class (B, h, w).
         scores: Scores (B, K, h, w).
+        ends_row: True for the last batch of the row.
     """
 
-    batch: TileBatch
+    row_index: int
+    col_indices: tuple[int, ...]
+    wanted: npt.NDArray[np.bool_]
     scores: npt.NDArray[np.float32]
+    ends_row: bool
+
+    @classmethod
+    def of(cls, batch: TileBatch, scores: npt.NDArray[np.float32]) -> Self:
+        """Join a batch and its scores.
+
+        Args:
+            batch: The batch.
+            scores: Its scores (B, K, h, w).
+
+        Returns:
+            What the painter needs.
+        """
+        return cls(
+            row_index=batch.row_index,
+            col_indices=batch.col_indices,
+            wanted=batch.wanted,
+            scores=scores,
+            ends_row=batch.ends_row,
+        )
 
 
 class Painter:
@@ -57,16 +83,15 @@ class Painter:
         Args:
             scored: The batch; batches come in the order of the tiles.
         """
-        batch = scored.batch
-        for place, col_index in enumerate(batch.col_indices):
+        for place, col_index in enumerate(scored.col_indices):
             self._canvas.add(
-                batch.row_index,
+                scored.row_index,
                 col_index,
                 scores=scored.scores[place],
-                valid=batch.wanted[place],
+                valid=scored.wanted[place],
             )
-        if batch.ends_row:
-            finished = self._canvas.finished(batch.row_index)
+        if scored.ends_row:
+            finished = self._canvas.finished(scored.row_index)
             parts = [finished] if self._remapper is None else self._remapper.remapped(finished)
             for rows in parts:
                 self._outputs.write(rows, origin=self._origin)

@@ -130,7 +130,7 @@ def _run_pass(
     ):
         for batch in batches:
             scores = _scores(scorer, batch, scene_name=prepared.scene.name, shape=canvas.shape)
-            paint(ScoredBatch(batch=batch, scores=scores))
+            paint(ScoredBatch.of(batch, scores))
             note(batch)
 
 
