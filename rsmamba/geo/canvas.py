@@ -39,10 +39,10 @@ class FinishedRows:
 class ScoreCanvas:
     """Blends the scores of tiles that arrive row by row, and hands rows out as they finish.
 
-    Memory is one strip of K x tile height x region width float32 values, allocated once (float64
-    where more than 25 tiles share a pixel). Tile rows come in increasing order, and within a row
-    tile columns too: then the sums are the same bits however the work is cut into batches, column
-    blocks or windows.
+    Memory is one strip of at most K x tile height x region width float32 values, allocated once
+    (float64 where more than 25 tiles share a pixel). Tile rows come in increasing order, each after
+    ``finished`` of the one before, and within a row tile columns too: then the sums are the same
+    bits however the work is cut into batches, column blocks or windows.
 
     Args:
         tiles: The tiles of the whole scene.
@@ -63,7 +63,8 @@ class ScoreCanvas:
         self.tiles = tiles
         self.region = wanted_part(tiles, region)
         self.row_spans, self.col_spans = touching_spans(tiles, margin=margin, region=region)
-        rows = min(tiles.tile_height, self.region.height)
+        # Rows above a tile row's first weight are handed out before the tile row comes.
+        rows = max(len(span.weights) for span in self.row_spans.values())
         dtype = strip_dtype(tiles)
         self._strip = np.zeros((channels, rows, self.region.width), dtype=dtype)
         self._valid = np.zeros((rows, self.region.width), dtype=np.bool_)
@@ -94,7 +95,8 @@ class ScoreCanvas:
             valid: True where the pixel may be used (h, w).
 
         Raises:
-            OptionError: If the tile lies outside the region or its rows were handed out already.
+            OptionError: If the tile lies outside the region, or its rows or those above it are not
+                what comes next.
             ShapeError: If the scores or the mask do not have a tile's shape.
         """
         self._check_tile(row_index, col_index, scores=scores, valid=valid)
@@ -155,6 +157,12 @@ class ScoreCanvas:
             message = (
                 f"tile r{row_index} c{col_index} comes after its rows were handed out; "
                 "add tile rows in increasing order"
+            )
+            raise OptionError(message)
+        if self.row_spans[row_index].scene_stop - self._next_row > self._strip.shape[1]:
+            message = (
+                f"tile r{row_index} c{col_index} comes before the rows above it were handed out; "
+                f"call finished({row_index - 1}) first"
             )
             raise OptionError(message)
         if scores.shape != self.shape or valid.shape != self.shape[1:]:

@@ -127,6 +127,14 @@ def test_tiles_out_of_order_are_refused() -> None:
         canvas.add(0, 0, scores=tile, valid=np.ones((16, 16), dtype=np.bool_))
 
 
+def test_a_tile_row_before_the_last_is_finished_is_refused() -> None:
+    tiles = TileGrid(height=64, width=16, tile=16, overlap=0)
+    canvas = ScoreCanvas(tiles, channels=1, margin=0)
+    tile = np.zeros((1, 16, 16), dtype=np.float32)
+    with pytest.raises(OptionError, match=r"rows above it were handed out; call finished\(1\)"):
+        canvas.add(2, 0, scores=tile, valid=np.ones((16, 16), dtype=np.bool_))
+
+
 def test_tiles_outside_the_region_are_refused() -> None:
     tiles = TileGrid(height=40, width=64, tile=16, overlap=8)
     region = Window(row=0, col=0, height=40, width=10)
