@@ -1,5 +1,6 @@
 """Prediction at the model's ground sample distance, brought back to the scene's grid."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,21 @@ def test_blocks_and_windows_do_not_change_a_resampled_map(lab: Lab) -> None:
     assert (whole.column_blocks, cut.column_blocks > 1) == (1, True)
     np.testing.assert_array_equal(lab.read("cut.tif"), lab.read("whole.tif"))
     np.testing.assert_array_equal(lab.read("part.tif"), lab.read("whole.tif")[:, 13:63, 301:501])
+
+
+def test_an_area_is_cut_out_on_the_grid_of_the_scene(lab: Lab) -> None:
+    # Columns 10 to 19 and rows 5 to 24 of a scene of 2 m, seen at 7 m.
+    left, bottom, right, top = 500_020, 4_999_950, 500_040, 4_999_990
+    ring = [[left, bottom], [right, bottom], [right, top], [left, top], [left, bottom]]
+    crs = {"type": "name", "properties": {"name": "EPSG:32633"}}
+    area = lab.folder / "field.geojson"
+    area.write_text(json.dumps({"type": "Polygon", "coordinates": [ring], "crs": crs}))
+    scene = lab.scene(np.full((1, 60, 60), 2, dtype=np.uint8))
+    options = {"model": lab.value_model(4, gsd_m=7.0), "tile": 8, "overlap": 2}
+    result = lab.predict(scene, resample=True, aoi=area, window=(0, 0, 60, 60), **options)
+    assert (result.grid.height, result.grid.width) == (20, 10)
+    assert (lab.read("map.tif") == 2).all()
+    assert result.tiles_computed < 9
 
 
 def test_a_scene_of_the_models_distance_is_not_resampled(lab: Lab) -> None:
