@@ -16,11 +16,10 @@ from torch.nn import functional
 from typing_extensions import override
 
 from rsmamba.errors import OptionError
+from rsmamba.models.layers.scan_parameters import reset_A_log_, reset_dt_bias_, reset_dt_weight_
 from rsmamba.ops.dispatch import Backend
 from rsmamba.ops.scan_paths import NUM_PATHS, ScanPaths
 from rsmamba.ops.ss2d import ss2d_scan
-
-DT_MIN, DT_MAX, DT_FLOOR = 1e-3, 1e-1, 1e-4
 
 
 class SS2D(nn.Module):
@@ -75,11 +74,9 @@ class SS2D(nn.Module):
         """Start A, the step size and its projection as Mamba does (arXiv 2312.00752, 3.6)."""
         for weight in self.x_proj_weight:
             nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
-        nn.init.uniform_(self.dt_projs_weight, -(self.dt_rank**-0.5), self.dt_rank**-0.5)
-        log_dt = torch.empty_like(self.dt_projs_bias).uniform_(math.log(DT_MIN), math.log(DT_MAX))
-        dt = log_dt.exp().clamp(min=DT_FLOOR)
-        self.dt_projs_bias.copy_(dt + torch.log(-torch.expm1(-dt)))  # inverse of softplus
-        self.A_logs.copy_(torch.arange(1, self.d_state + 1).log().expand_as(self.A_logs))
+        reset_dt_weight_(self.dt_projs_weight)
+        reset_dt_bias_(self.dt_projs_bias)
+        reset_A_log_(self.A_logs)
 
     @override
     def forward(self, features: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Decoders: from the feature maps of an encoder to logits."""

@@ -1,0 +1,1 @@
+"""The state-space encoders, one package for each family."""

@@ -1,0 +1,1 @@
+"""The ViM2 (MambaMixer) family."""

@@ -1,0 +1,1 @@
+"""Names of the official checkpoints, one module for each family."""
