@@ -18,11 +18,11 @@ from typing_extensions import override
 
 from rsmamba.errors import OptionError
 from rsmamba.models.fusion import FusionConfig, MultiFrequencyFusion
-from rsmamba.models.layers.cvss_block import CVSSBlock, LocalBranchConfig
+from rsmamba.models.layers.cvss_block import LocalBranchConfig
 from rsmamba.models.layers.drop_path import linear_rates
 from rsmamba.models.layers.padding import pad_to_multiple
 from rsmamba.models.layers.patch import PatchEmbed, PatchExpanding, PatchMerging
-from rsmamba.models.layers.vss_block import VSSBlock
+from rsmamba.models.layers.stage import Stage
 from rsmamba.ops.scan_paths import ScanPaths
 
 # Patches of 4 pixels, then three mergings.
@@ -79,38 +79,6 @@ class CVMHUNetConfig:
             if [depth >= 1 for depth in depths] != [True] * 4:
                 message = f"depths {depths} must be four numbers of at least 1"
                 raise OptionError(message)
-
-
-class Stage(nn.Module):
-    """Blocks of one resolution, with the paper's skip around two or more of them.
-
-    Args:
-        config: Configuration of the network.
-        dim: Channels of the stage.
-        drop_rates: Drop rate of each block; their number is the number of blocks.
-    """
-
-    def __init__(self, config: CVMHUNetConfig, *, dim: int, drop_rates: list[float]) -> None:
-        super().__init__()
-        self.residual = config.stage_residual and len(drop_rates) > 1
-        self.blocks = nn.Sequential(*(_block(config, dim=dim, drop=rate) for rate in drop_rates))
-
-    @override
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Map (B, H, W, C) to the same shape."""
-        out: torch.Tensor = self.blocks(features)
-        return features + out if self.residual else out
-
-
-def _block(config: CVMHUNetConfig, *, dim: int, drop: float) -> nn.Module:
-    mixer = VSSBlock(
-        dim,
-        d_state=config.d_state,
-        ssm_ratio=config.ssm_ratio,
-        paths=config.paths,
-        drop_path=drop,
-    )
-    return mixer if config.block == "vss" else CVSSBlock(mixer, dim=dim, config=config.local)
 
 
 class CVMHUNet(nn.Module):
