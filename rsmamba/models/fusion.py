@@ -9,7 +9,6 @@ All maps are channels last, (B, H, W, C). Glossary: F encoder map, F~ decoder ma
 G global branch, L local branch.
 """
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -67,14 +66,6 @@ def adaptive_kernel(dim: int) -> int:
     return length if length % 2 else length + 1
 
 
-@functools.lru_cache(maxsize=64)
-def _basis(height: int, width: int) -> torch.Tensor:
-    """Return the 16 basis images flattened to (16, H W)."""
-    # Cached tensors must be usable in training too, hence not inference tensors.
-    with torch.inference_mode(mode=False):
-        return dct_basis(TOP16_FREQUENCIES, height, width).flatten(1)
-
-
 class MultiFrequencyPooling(nn.Module):
     """Global branch: average, maximum and minimum through 16 frequencies, mixed along channels.
 
@@ -111,7 +102,7 @@ class MultiFrequencyPooling(nn.Module):
             pooled = functional.adaptive_avg_pool2d(summed.permute(0, 3, 1, 2), side)
             summed = pooled.permute(0, 2, 3, 1)
         height, width = summed.shape[1:3]
-        basis = _basis(height, width).to(summed.device)
+        basis = dct_basis(TOP16_FREQUENCIES, height, width).flatten(1).to(summed.device)
         poolings = frequency_pool(summed.flatten(1, 2), basis)
         scale = len(basis) if self.config.frequency_reduction == "sum" else 1
         score = torch.zeros_like(poolings[0])

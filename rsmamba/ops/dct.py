@@ -7,10 +7,13 @@ constant image, so we take FcaNet's form. Frequencies count on a 7 x 7 grid and 
 n // 7 along an axis of n pixels, so that the bases follow the size of the map.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rsmamba.errors import ShapeError
@@ -51,14 +54,25 @@ def dct_basis(frequencies: Sequence[tuple[int, int]], height: int, width: int) -
             f"{height} x {width} and {list(frequencies)}"
         )
         raise ShapeError(message)
-    rows = torch.stack([_cosine(row, height) for row, _ in frequencies])
-    cols = torch.stack([_cosine(col, width) for _, col in frequencies])
-    return (rows[:, :, None] * cols[:, None, :]).float()  # (K, H, W)
+    return torch.from_numpy(_images(tuple(frequencies), height, width).copy())
 
 
-def _cosine(frequency: int, size: int) -> Tensor:
-    """Return one cosine along an axis of `size` pixels, in float64."""
+# Arrays are kept, not tensors: a tensor would stay what its first caller made it, such as a
+# stand-in without values while a network is exported.
+@functools.lru_cache(maxsize=64)
+def _images(
+    frequencies: tuple[tuple[int, int], ...], height: int, width: int
+) -> NDArray[np.float32]:
+    """Compute basis images (K, H, W)."""
+    rows = np.stack([_cosine(row, height) for row, _ in frequencies])
+    cols = np.stack([_cosine(col, width) for _, col in frequencies])
+    return (rows[:, :, None] * cols[:, None, :]).astype(np.float32)
+
+
+def _cosine(frequency: int, size: int) -> NDArray[np.float64]:
+    """Return one cosine along an axis of `size` pixels."""
     frequency *= max(1, size // FREQUENCY_GRID)
-    position = torch.arange(size, dtype=torch.float64) + 0.5
+    position = np.arange(size, dtype=np.float64) + 0.5
     scale = math.sqrt((1 if frequency == 0 else 2) / size)
-    return torch.cos(math.pi * frequency * position / size) * scale
+    wave: NDArray[np.float64] = np.cos(math.pi * frequency * position / size) * scale
+    return wave
