@@ -20,6 +20,7 @@ from rsmamba.errors import OptionError
 from rsmamba.models.fusion import FusionConfig, MultiFrequencyFusion
 from rsmamba.models.layers.cvss_block import LocalBranchConfig
 from rsmamba.models.layers.drop_path import linear_rates
+from rsmamba.models.layers.initialisation import initialise_linear
 from rsmamba.models.layers.padding import pad_to_multiple
 from rsmamba.models.layers.patch import PatchEmbed, PatchExpanding, PatchMerging
 from rsmamba.models.layers.stage import Stage
@@ -107,7 +108,7 @@ class CVMHUNet(nn.Module):
         self.fusions = nn.ModuleList(_fusions(config, dims=dims))
         self.final_expanding = PatchExpanding(config.dim, factor=4)
         self.head = nn.Conv2d(config.dim // 4, num_classes, kernel_size=1)
-        self.apply(_initialise)
+        self.apply(initialise_linear)
 
     @override
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -166,11 +167,3 @@ def _fusions(config: CVMHUNetConfig, *, dims: list[int]) -> list[MultiFrequencyF
         pooled = side if config.dct_size == "published" else config.skip.pooled_size
         fusions.append(MultiFrequencyFusion(dim, config=replace(config.skip, pooled_size=pooled)))
     return fusions
-
-
-def _initialise(module: nn.Module) -> None:
-    """Start linear layers as VMamba does; convolutions and norms keep torch's defaults."""
-    if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -1,4 +1,4 @@
-"""The two-layer network that most blocks put behind their token mixer."""
+"""The two-layer networks that most blocks put behind their token mixer."""
 
 import torch
 from torch import nn
@@ -30,3 +30,27 @@ class Mlp(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map (..., dim) to (..., out)."""
         return self.fc2(self.act(self.fc1(features)))
+
+
+class GatedMlp(nn.Module):
+    """Two linear layers; half of what lies between them is the other half's gate.
+
+    Source: Dauphin et al. 2017 (gated linear units), as VMamba's code has it ("gmlp").
+
+    Args:
+        dim: Channels in and out.
+        hidden: Channels of each half between the layers.
+        activation: Nonlinearity of the gate; None means GELU.
+    """
+
+    def __init__(self, dim: int, hidden: int, *, activation: nn.Module | None = None) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, 2 * hidden)
+        self.act = nn.GELU() if activation is None else activation
+        self.fc2 = nn.Linear(hidden, dim)
+
+    @override
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map (..., dim) to the same shape."""
+        content, gate = self.fc1(features).chunk(2, dim=-1)
+        return self.fc2(content * self.act(gate))

@@ -7,9 +7,11 @@ channels-last maps (B, H, W, C).
 
 import torch
 from torch import nn
+from torch.nn import functional
 from typing_extensions import override
 
 from rsmamba.errors import ShapeError
+from rsmamba.models.layers.norm import Norm
 
 
 class PatchEmbed(nn.Module):
@@ -19,12 +21,15 @@ class PatchEmbed(nn.Module):
         in_channels: Channels of the image.
         dim: Channels of the result.
         patch: Side of a patch in pixels.
+        norm: Makes the norm over the channels.
     """
 
-    def __init__(self, in_channels: int, dim: int, *, patch: int = 4) -> None:
+    def __init__(
+        self, in_channels: int, dim: int, *, patch: int = 4, norm: Norm = nn.LayerNorm
+    ) -> None:
         super().__init__()
         self.proj = nn.Conv2d(in_channels, dim, kernel_size=patch, stride=patch)
-        self.norm = nn.LayerNorm(dim)
+        self.norm = norm(dim)
 
     @override
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -39,21 +44,37 @@ class PatchMerging(nn.Module):
     (row, column) offsets, then normalised and projected; released weights depend on that order.
 
     Args:
-        dim: Channels of the input; the result has twice as many.
+        dim: Channels C of the input.
+        out: Channels of the result; None means 2C.
+        norm: Makes the norm over the joined channels.
+        pad_odd: Add a row or column of zeros at the end of an odd side, as Swin does; otherwise
+            odd sides are refused.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        out: int | None = None,
+        norm: Norm = nn.LayerNorm,
+        pad_odd: bool = False,
+    ) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(4 * dim)
-        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+        self.pad_odd = pad_odd
+        self.norm = norm(4 * dim)
+        self.reduction = nn.Linear(4 * dim, 2 * dim if out is None else out, bias=False)
 
     @override
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Map (B, H, W, C) with even sides to (B, H/2, W/2, 2C)."""
+        """Map (B, H, W, C) to (B, ceil(H/2), ceil(W/2), out)."""
         height, width = features.shape[1:3]
         if height % 2 or width % 2:
-            message = f"patch merging needs even sides, got {height}x{width}; pad the input first"
-            raise ShapeError(message)
+            if not self.pad_odd:
+                message = (
+                    f"patch merging needs even sides, got {height}x{width}; pad the input first"
+                )
+                raise ShapeError(message)
+            features = functional.pad(features, (0, 0, 0, width % 2, 0, height % 2))
         corners = [features[:, row::2, col::2] for col in (0, 1) for row in (0, 1)]
         return self.reduction(self.norm(torch.cat(corners, dim=-1)))
 

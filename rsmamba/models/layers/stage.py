@@ -7,6 +7,7 @@ from torch import nn
 from typing_extensions import override
 
 from rsmamba.models.layers.cvss_block import CVSSBlock, LocalBranchConfig
+from rsmamba.models.layers.ss2d import SS2D
 from rsmamba.models.layers.vss_block import VSSBlock
 from rsmamba.ops.scan_paths import ScanPaths
 
@@ -63,11 +64,6 @@ class Stage(nn.Module):
 
 
 def _block(config: StageConfig, *, dim: int, drop: float) -> nn.Module:
-    mixer = VSSBlock(
-        dim,
-        d_state=config.d_state,
-        ssm_ratio=config.ssm_ratio,
-        paths=config.paths,
-        drop_path=drop,
-    )
-    return mixer if config.block == "vss" else CVSSBlock(mixer, dim=dim, config=config.local)
+    mixer = SS2D(dim, d_state=config.d_state, ssm_ratio=config.ssm_ratio, paths=config.paths)
+    block = VSSBlock(dim, mixer=mixer, drop_path=drop)
+    return block if config.block == "vss" else CVSSBlock(block, dim=dim, config=config.local)

@@ -1,42 +1,48 @@
-"""The residual block around the state-space mixer, as VMamba's first release has it."""
+"""The residual block around the state-space mixer of VMamba."""
 
 import torch
 from torch import nn
 from typing_extensions import override
 
 from rsmamba.models.layers.drop_path import DropPath
-from rsmamba.models.layers.ss2d import SS2D
-from rsmamba.ops.scan_paths import ScanPaths
+from rsmamba.models.layers.norm import Norm, fine_norm
 
 
 class VSSBlock(nn.Module):
-    """Pre-normalised residual mixer: x + SS2D(LayerNorm(x)).
+    """Pre-normalised residual branches: x + mixer(norm(x)), then x + feed_forward(norm(x)).
 
-    Source: VMamba v0 and VM-UNet (Ruan and Xiang 2024, section 3.2).
+    Source: VMamba (Liu et al. 2024, figure 3 and released code); its first release and VM-UNet
+    (Ruan and Xiang 2024, section 3.2) have the first branch alone.
 
     Args:
         dim: Channels of the map.
-        d_state: State size of the scan.
-        ssm_ratio: Inner channels as a multiple of ``dim``.
-        paths: The set of scan paths.
-        drop_path: Probability that the branch is dropped while training.
+        mixer: Maps (B, H, W, C) to the same shape; None leaves the branch out.
+        feed_forward: Maps (..., C) to the same shape; None leaves the branch out.
+        norm: Makes the norm of a branch.
+        drop_path: Probability that a branch is dropped while training.
     """
 
     def __init__(
         self,
         dim: int,
         *,
-        d_state: int = 16,
-        ssm_ratio: float = 2.0,
-        paths: ScanPaths = "cross",
+        mixer: nn.Module | None,
+        feed_forward: nn.Module | None = None,
+        norm: Norm = fine_norm,
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.op = SS2D(dim, d_state=d_state, ssm_ratio=ssm_ratio, paths=paths)
+        self.norm = None if mixer is None else norm(dim)
+        self.op = mixer
+        self.norm2 = None if feed_forward is None else norm(dim)
+        self.mlp = feed_forward
         self.drop_path = DropPath(drop_path)
 
     @override
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map (B, H, W, C) to the same shape."""
-        return features + self.drop_path(self.op(self.norm(features)))
+        if self.op is not None and self.norm is not None:
+            features = features + self.drop_path(self.op(self.norm(features)))
+        if self.mlp is not None and self.norm2 is not None:
+            features = features + self.drop_path(self.mlp(self.norm2(features)))
+        return features
