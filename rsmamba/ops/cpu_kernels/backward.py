@@ -1,4 +1,4 @@
-"""The backward kernel: one task of a scan.
+"""The backward kernel: some tasks of a scan.
 
 For each path, the chunks from the last to the first, and block after block of 16 channels: steps
 and inputs of the chunk, then for each group of states a replay from the kept state and a sweep
@@ -13,10 +13,11 @@ for the factors, 4 * max(2 * N, R) for lane sums, and for each block 64 for its 
 
 from typing import Any
 
-from rsmamba.ops.cpu_kernels.compiling import kernel
+from rsmamba.ops.cpu_kernels.compiling import kernel, part
 from rsmamba.ops.cpu_kernels.emit import LANES, VECTOR_BYTES
 from rsmamba.ops.cpu_kernels.forward import (
     clear,
+    find_task,
     load_lanes,
     locate,
     prefetch_line,
@@ -66,9 +67,26 @@ def backward_scratch_bytes(*, blocks: int, states: int, rank: int, width: int) -
 
 
 @kernel
-def scan_backward(scan: Any, grads: Any, task: Any, scratch: Any, width: Any, lot: Any) -> None:
-    """Compute the gradients of a task; `width` and `lot` as in the forward."""
+def scan_backward(
+    scan: Any,
+    grads: Any,
+    cut: Any,
+    first: Any,
+    last: Any,
+    scratch: Any,
+    width: Any,
+    lot: Any,
+) -> None:
+    """Run the tasks from `first` to before `last`; `width` and `lot` as in the forward."""
     before = flush_denormals()
+    for index in range(first, last):
+        _scan_paths(scan, grads, find_task(scan, cut, index), scratch, width, lot)
+    restore_denormals(before)
+
+
+@part
+def _scan_paths(scan: Any, grads: Any, task: Any, scratch: Any, width: Any, lot: Any) -> None:
+    """Compute the gradients of a task."""
     dB = scratch + _REPLAY + (CHUNK + 1) * 2 * len(width) * VECTOR_BYTES
     sums = dB + CHUNK * (2 * scan.states + scan.rank) * VECTOR_BYTES
     steps = sums + 4 * max(2 * scan.states, scan.rank) * VECTOR_BYTES
@@ -118,10 +136,9 @@ def scan_backward(scan: Any, grads: Any, task: Any, scratch: Any, width: Any, lo
                 factors = sums - CHUNK * scan.rank * VECTOR_BYTES
                 _write_factors(scan, grads, task, path, tokens, scratch, factors, sums, steps)
         _write_decays(scan, grads, task, path, carried, width)
-    restore_denormals(before)
 
 
-@kernel
+@part
 def _prepare(scan: Any, grads: Any, task: Any, path: Any, block: Any, scratch: Any) -> None:
     """Load x and dy of a chunk, and clear what the sweeps add to."""
     lanes = min(LANES, scan.channels - block * LANES)
@@ -142,7 +159,7 @@ def _prepare(scan: Any, grads: Any, task: Any, path: Any, block: Any, scratch: A
         store(place + _THROUGH_INPUT, zero())
 
 
-@kernel
+@part
 def _sweep_states(
     scan: Any,
     grads: Any,
@@ -203,7 +220,7 @@ def _sweep_states(
         store_states(group_carried, group)
 
 
-@kernel
+@part
 def _finish(
     scan: Any,
     grads: Any,
@@ -249,14 +266,14 @@ def _finish(
     clear(steps + tokens * VECTOR_BYTES, CHUNK - tokens)
 
 
-@kernel
+@part
 def _reduce(vectors: Any, count: Any, sums: Any) -> None:
     """Write the lane sums of `count` vectors, rounded up to a multiple of 16."""
     for index in range(0, count, LANES):
         store_lane_sums(sums + index * 4, vectors + index * VECTOR_BYTES)
 
 
-@kernel
+@part
 def _scatter(
     rows: Any,
     batch: Any,
@@ -279,7 +296,7 @@ def _scatter(
             copy_floats(target + 4 * index, source + 4 * index, 1)
 
 
-@kernel
+@part
 def _write_rows(
     scan: Any, grads: Any, task: Any, path: Any, tokens: Any, scratch: Any, dB: Any, sums: Any
 ) -> None:
@@ -290,7 +307,7 @@ def _write_rows(
     _scatter(grads.C, task.slot, path, tokens, scratch, sums + 4 * size, size, 2 * size)
 
 
-@kernel
+@part
 def _write_factors(
     scan: Any,
     grads: Any,
@@ -330,7 +347,7 @@ def _write_factors(
     _scatter(grads.steps, task.slot, path, tokens, scratch, sums, scan.rank, scan.rank)
 
 
-@kernel
+@part
 def _add_weights(scan: Any, base: Any, pixels: Any, steps: Any, target: Any) -> None:
     """Add one chunk to the gradient of the step-size projection of a block."""
     for token in range(0, CHUNK, 4):
@@ -349,7 +366,7 @@ def _add_weights(scan: Any, base: Any, pixels: Any, steps: Any, target: Any) -> 
             store(target + r * VECTOR_BYTES, total)
 
 
-@kernel
+@part
 def _write_decays(scan: Any, grads: Any, task: Any, path: Any, carried: Any, width: Any) -> None:
     """Write what the sweeps of a path carried for A."""
     blocks = (scan.channels + LANES - 1) // LANES

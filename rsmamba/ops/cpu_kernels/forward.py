@@ -1,4 +1,4 @@
-"""The forward kernel: one task of a scan.
+"""The forward kernel: some tasks of a scan.
 
 For each path and each chunk of 64 tokens, block after block of 16 channels: step sizes and inputs
 of the whole chunk first (no token waits for another), then the states group by group, which stay
@@ -11,9 +11,9 @@ and outputs, 2 spare, then N for each block of the task.
 
 from typing import Any
 
-from rsmamba.ops.cpu_kernels.compiling import kernel
+from rsmamba.ops.cpu_kernels.compiling import kernel, part
 from rsmamba.ops.cpu_kernels.emit import LANES, VECTOR_BYTES
-from rsmamba.ops.cpu_kernels.plan import CHUNK
+from rsmamba.ops.cpu_kernels.plan import CHUNK, Task
 from rsmamba.ops.cpu_kernels.states import advance, load_states, store_states
 from rsmamba.ops.cpu_kernels.vectors import (
     add,
@@ -47,13 +47,41 @@ def forward_scratch_bytes(blocks: int, states: int) -> int:
 
 
 @kernel
-def scan_forward(scan: Any, y: Any, task: Any, scratch: Any, width: Any, lot: Any) -> None:
-    """Scan the paths of a task.
+def scan_forward(
+    scan: Any, y: Any, cut: Any, first: Any, last: Any, scratch: Any, width: Any, lot: Any
+) -> None:
+    """Run the tasks from `first` to before `last`.
 
     `width` is a tuple as long as a group of states, `lot` one as long as the tokens that pass
     together. A last lot may run over the end of the sequence: it repeats the last token.
     """
     before = flush_denormals()
+    for index in range(first, last):
+        _scan_paths(scan, y, find_task(scan, cut, index), scratch, width, lot)
+    restore_denormals(before)
+
+
+@part
+def find_task(scan: Any, cut: Any, index: Any) -> Any:
+    """Return task number `index`."""
+    blocks = (scan.channels + LANES - 1) // LANES
+    paths = scan.paths // cut.groups
+    piece = index % cut.pieces
+    group = index // cut.pieces % cut.groups
+    item = index // (cut.pieces * cut.groups)
+    return Task(
+        item,
+        group * paths,
+        (group + 1) * paths,
+        piece * blocks // cut.pieces,
+        (piece + 1) * blocks // cut.pieces,
+        piece * cut.batch + item,
+    )
+
+
+@part
+def _scan_paths(scan: Any, y: Any, task: Any, scratch: Any, width: Any, lot: Any) -> None:
+    """Scan the paths of a task, chunk after chunk and block after block."""
     blocks = (scan.channels + LANES - 1) // LANES
     for path in range(task.first_path, task.last_path):
         clear(scratch + _STATES, (task.last_block - task.first_block) * scan.states)
@@ -76,17 +104,16 @@ def scan_forward(scan: Any, y: Any, task: Any, scratch: Any, width: Any, lot: An
                     scan, y, task, path, block, ahead, tokens, scratch, states, width, lot
                 )
                 _write(scan, y, task.batch, path, block, tokens, scratch)
-    restore_denormals(before)
 
 
-@kernel
+@part
 def clear(address: Any, count: Any) -> None:
     """Set vectors to zero."""
     for index in range(count):
         store(address + index * VECTOR_BYTES, zero())
 
 
-@kernel
+@part
 def locate(scan: Any, path: Any, first: Any, ahead: Any, pixels: Any) -> None:
     """Write the pixels of a chunk's tokens, and of the chunk that begins at token `ahead`.
 
@@ -103,7 +130,7 @@ def locate(scan: Any, path: Any, first: Any, ahead: Any, pixels: Any) -> None:
         store_int64(pixels + index * 8, pixel)
 
 
-@kernel
+@part
 def prefetch_line(rows: Any, task: Any, path: Any, line: Any, pixels: Any) -> None:
     """Ask for one line of the rows that the next chunk will touch.
 
@@ -117,13 +144,13 @@ def prefetch_line(rows: Any, task: Any, path: Any, line: Any, pixels: Any) -> No
     prefetch(row_address(rows, task.batch, path, pixel) + shift)
 
 
-@kernel
+@part
 def row_address(rows: Any, batch: Any, path: Any, pixel: Any) -> Any:
     """Return the address of one row."""
     return rows.address + batch * rows.batch + path * rows.path + pixel * rows.pixel
 
 
-@kernel
+@part
 def load_lanes(address: Any, lanes: Any, spare: Any) -> Any:
     """Load 16 channels, or the last few of a row by way of the spare vector."""
     if lanes < LANES:
@@ -133,7 +160,7 @@ def load_lanes(address: Any, lanes: Any, spare: Any) -> Any:
     return load(address)
 
 
-@kernel
+@part
 def store_lanes(address: Any, value: Any, lanes: Any, spare: Any) -> None:
     """Store 16 channels, or the last few of a row by way of the spare vector."""
     if lanes < LANES:
@@ -143,7 +170,7 @@ def store_lanes(address: Any, value: Any, lanes: Any, spare: Any) -> None:
         store(address, value)
 
 
-@kernel
+@part
 def step_sizes(
     scan: Any,
     batch: Any,
@@ -190,7 +217,7 @@ def step_sizes(
             softplus_of_four(target)
 
 
-@kernel
+@part
 def _prepare(scan: Any, task: Any, path: Any, block: Any, ahead: Any, scratch: Any) -> None:
     """Write the inputs step * x of a chunk and its first outputs D * x."""
     blocks = (scan.channels + LANES - 1) // LANES
@@ -206,7 +233,7 @@ def _prepare(scan: Any, task: Any, path: Any, block: Any, ahead: Any, scratch: A
         store(place + _OUTPUTS, multiply(skip, x))
 
 
-@kernel
+@part
 def _advance_states(
     scan: Any,
     y: Any,
@@ -245,7 +272,7 @@ def _advance_states(
         store_states(states + first * VECTOR_BYTES, group)
 
 
-@kernel
+@part
 def _write(scan: Any, y: Any, batch: Any, path: Any, block: Any, tokens: Any, scratch: Any) -> None:
     """Write the chunk's outputs, or add them to those of the paths before."""
     base = row_address(y, batch, path, 0) + block * VECTOR_BYTES

@@ -121,6 +121,25 @@ class Task(NamedTuple):
     slot: int
 
 
+class Cut(NamedTuple):
+    """How a scan is cut into tasks, which are numbered.
+
+    Attributes:
+        batch: Batch items.
+        groups: Groups into which the paths are cut: all of them together, or one by one.
+        pieces: Pieces into which the blocks of channels are cut.
+    """
+
+    batch: int
+    groups: int
+    pieces: int
+
+    @property
+    def tasks(self) -> int:
+        """Number of tasks."""
+        return self.batch * self.groups * self.pieces
+
+
 def num_blocks(channels: int) -> int:
     """Return the number of blocks of 16 channels."""
     return -(-channels // LANES)

@@ -5,8 +5,6 @@ cut depends on the sizes alone and never on the number of threads: the same inpu
 bits on any machine of one kind.
 """
 
-import functools
-import itertools
 from typing import NamedTuple
 
 import torch
@@ -16,17 +14,19 @@ from rsmamba.ops.cpu_kernels.backward import backward_scratch_bytes, scan_backwa
 from rsmamba.ops.cpu_kernels.emit import LANES
 from rsmamba.ops.cpu_kernels.forward import forward_scratch_bytes, scan_forward
 from rsmamba.ops.cpu_kernels.plan import (
+    Cut,
     Gradients,
     Rows,
     Scan,
-    Task,
     num_blocks,
     num_chunks,
     pack,
     unpack,
 )
+from rsmamba.ops.cpu_kernels.single import scan_single, single_scratch_bytes
 from rsmamba.ops.cpu_kernels.threads import run_tasks, scratch_address
 
+_SINGLE_LOT = 4  # tokens that pass a single state together
 _LOG2_E = 1.4426950408889634
 _MOST_TASKS = 8  # backward tasks wanted, where memory allows
 _FEWEST_BLOCKS = 4  # of a task, since reducing what blocks share costs as much as one block
@@ -106,22 +106,21 @@ def run_forward(scan: Scan, y: Rows, batch: int) -> None:
         batch: Number of batch items.
     """
     blocks = num_blocks(scan.channels)
-    paths = [(0, scan.paths)] if scan.summed else [(k, k + 1) for k in range(scan.paths)]
-    items = batch * len(paths)
-    pieces = min(blocks, -(-2 * torch.get_num_threads() // items))
-    width, lot = _unrolling(scan.states)
-    tasks = [
-        Task(item, *path, *blocks_of_piece, item)
-        for item in range(batch)
-        for path in paths
-        for blocks_of_piece in _split(blocks, pieces)
-    ]
+    groups = 1 if scan.summed else scan.paths
+    threads = torch.get_num_threads()
+    pieces = 1 if threads == 1 else min(blocks, -(-2 * threads // (batch * groups)))
+    cut = Cut(batch, groups, pieces)
+    widest = -(-blocks // pieces)
 
-    def run(task: Task) -> None:
-        scratch = forward_scratch_bytes(task.last_block - task.first_block, scan.states)
-        scan_forward(scan, y, task, scratch_address(scratch), width, lot)
+    def run(first: int, last: int) -> None:
+        if scan.states == 1:
+            scratch = scratch_address(single_scratch_bytes(widest))
+            scan_single(scan, y, cut, first, last, scratch, (0,) * _SINGLE_LOT)
+        else:
+            scratch = scratch_address(forward_scratch_bytes(widest, scan.states))
+            scan_forward(scan, y, cut, first, last, scratch, *_unrolling(scan.states))
 
-    run_tasks([functools.partial(run, task) for task in tasks])
+    run_tasks(run, cut.tasks)
 
 
 def num_slots(scan_items: int, blocks: int, *, slot_bytes: int) -> int:
@@ -148,26 +147,20 @@ def run_backward(scan: Scan, grads: Gradients, *, batch: int, slots: int) -> Non
         batch: Number of batch items.
         slots: Pieces into which the channels are cut.
     """
-    blocks = num_blocks(scan.channels)
-    paths = [(0, scan.paths)] if scan.summed else [(k, k + 1) for k in range(scan.paths)]
+    cut = Cut(batch, 1 if scan.summed else scan.paths, slots)
     width, lot = _unrolling(scan.states)
-    tasks = [
-        Task(item, *path, *blocks_of_piece, slot * batch + item)
-        for item in range(batch)
-        for path in paths
-        for slot, blocks_of_piece in enumerate(_split(blocks, slots))
-    ]
+    scratch_bytes = backward_scratch_bytes(
+        blocks=-(-num_blocks(scan.channels) // slots),
+        states=scan.states,
+        rank=scan.rank,
+        width=len(width),
+    )
 
-    def run(task: Task) -> None:
-        scratch = backward_scratch_bytes(
-            blocks=task.last_block - task.first_block,
-            states=scan.states,
-            rank=scan.rank,
-            width=len(width),
-        )
-        scan_backward(scan, grads, task, scratch_address(scratch), width, lot)
+    def run(first: int, last: int) -> None:
+        scratch = scratch_address(scratch_bytes)
+        scan_backward(scan, grads, cut, first, last, scratch, width, lot)
 
-    run_tasks([functools.partial(run, task) for task in tasks])
+    run_tasks(run, cut.tasks)
 
 
 def zero_sums(parameters: Parameters, batch: int) -> Sums:
@@ -203,9 +196,3 @@ def _unrolling(states: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     better. A single state is too little to keep the CPU busy, so that four tokens pass at once.
     """
     return ((0,) * 8, (0,)) if states % 8 == 0 else ((0,), (0,) * 4)
-
-
-def _split(blocks: int, pieces: int) -> list[tuple[int, int]]:
-    """Cut a range of blocks into pieces of nearly equal size."""
-    bounds = [piece * blocks // pieces for piece in range(pieces + 1)]
-    return list(itertools.pairwise(bounds))

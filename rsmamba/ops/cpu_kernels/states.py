@@ -1,7 +1,7 @@
 """One token step on several states at once.
 
 The N states of 16 channels are cut into groups of `width` vectors that live in registers while a
-chunk of tokens passes. `StatesType(width)` is such a group; the functions below are unrolled over
+chunk of tokens passes. `GroupType(width)` is such a group; the functions below are unrolled over
 it, with the width taken from the type, so that one kernel source serves every N. A kernel gets its
 width as the length of a tuple, which Numba compiles for.
 
@@ -15,41 +15,24 @@ step * A), dA += q * step, exponent += q * A2, through_input += G * B.
 from collections.abc import Sequence
 from typing import Any
 
-from llvmlite import ir
 from numba import types
-from numba.extending import models, register_model
 
 from rsmamba.ops.cpu_kernels import emit
 from rsmamba.ops.cpu_kernels.compiling import instruction
+from rsmamba.ops.cpu_kernels.groups import GroupType, pack, unpack
 from rsmamba.ops.cpu_kernels.vectors import address_type
 
 _SIDE_BY_SIDE = 4  # exponentials whose instructions are interleaved
 
 
-class StatesType(types.Type):
-    """Numba's view of `width` vectors of 16 channels."""
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-        super().__init__(name=f"States{width}x16")
-
-
-@register_model(StatesType)
-class _StatesModel(models.PrimitiveModel):
-    """The group is one LLVM array of vectors, which LLVM splits into registers."""
-
-    def __init__(self, manager: Any, numba_type: StatesType) -> None:
-        super().__init__(manager, numba_type, ir.ArrayType(emit.VECTOR, numba_type.width))
-
-
 @instruction
 def load_states(typing_context: Any, address: Any, width: Any) -> Any:
     """Load as many vectors as the tuple `width` is long."""
-    kind = StatesType(len(width))
+    kind = GroupType(len(width))
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vectors = [emit.load(builder, args[0], index) for index in range(kind.width)]
-        return _pack(builder, vectors)
+        return pack(builder, vectors)
 
     return kind(address_type, width), code
 
@@ -59,7 +42,7 @@ def store_states(typing_context: Any, address: Any, states: Any) -> Any:
     """Store all vectors of a group."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        for index, value in enumerate(_unpack(builder, args[1], states.width)):
+        for index, value in enumerate(unpack(builder, args[1], states.width)):
             emit.store(builder, args[0], value, index=index)
         return context.get_dummy_value()
 
@@ -105,7 +88,7 @@ def advance(
             for n, value in enumerate(after[token]):
                 total = emit.fma(builder, value, emit.broadcast(builder, row, n), total)
             emit.store(builder, outputs, total, index=token)
-        return _pack(builder, after[-1])
+        return pack(builder, after[-1])
 
     triple, pair = (types.UniTuple(address_type, count) for count in (3, 2))
     return states(states, tokens, address_type, triple, triple, pair), code
@@ -140,7 +123,7 @@ def replay(
         vectors = [value for pair in zip(*values, strict=True) for part in pair for value in part]
         for index, value in enumerate(vectors):
             emit.store(builder, kept, value, index=index)
-        return _pack(builder, values[1][-1])
+        return pack(builder, values[1][-1])
 
     triple, pair = (types.UniTuple(address_type, count) for count in (3, 2))
     return states(states, tokens, address_type, pair, triple, address_type), code
@@ -176,7 +159,7 @@ def sweep_back(
     width = carried.width // 2
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vectors = _unpack(builder, args[0], 2 * width)
+        vectors = unpack(builder, args[0], 2 * width)
         A2, kept = args[1], args[5]
         B, C = _addresses(builder, args[4], 2)
         dB, dC = _addresses(builder, args[6], 2)
@@ -199,7 +182,7 @@ def sweep_back(
             exponent = emit.fma(builder, of_exponent, emit.load(builder, A2, n), exponent)
         emit.store(builder, targets[0], exponent)
         emit.store(builder, targets[1], through_input)
-        return _pack(builder, vectors)
+        return pack(builder, vectors)
 
     triple, pair = (types.UniTuple(address_type, count) for count in (3, 2))
     return carried(carried, address_type, triple, pair, pair, address_type, pair), code
@@ -213,14 +196,14 @@ def _pass_tokens(
     places = [(token, n) for token in range(len(rows)) for n in range(width)]
     step = [emit.load(builder, steps, token) for token in range(len(rows))]
     inputs = [emit.load(builder, scaled, token) for token in range(len(rows))]
-    last = _unpack(builder, states, width)
+    last = unpack(builder, states, width)
     decays: list[list[Any]] = [[] for _ in rows]
     after: list[list[Any]] = [[] for _ in rows]
     for first in range(0, len(places), _SIDE_BY_SIDE):
         lot = places[first : first + _SIDE_BY_SIDE]
-        exponents = [builder.fmul(step[t], emit.load(builder, A2, n)) for t, n in lot]
+        rates = [emit.load(builder, A2, n) for _, n in lot]
         gains = [builder.fmul(inputs[t], emit.broadcast(builder, rows[t], n)) for t, n in lot]
-        lot_decays = emit.exp2(builder, exponents)
+        lot_decays = emit.exp2_of_products(builder, [step[t] for t, _ in lot], rates)
         for (t, n), decay, gain in zip(lot, lot_decays, gains, strict=True):
             last[n] = emit.fma(builder, decay, last[n], gain)
             decays[t].append(decay)
@@ -247,16 +230,3 @@ def _add_product(builder: Any, address: Any, factors: tuple[Any, Any], *, index:
     """Add a product to vector number `index` in memory."""
     total = emit.fma(builder, *factors, emit.load(builder, address, index))
     emit.store(builder, address, total, index=index)
-
-
-def _pack(builder: Any, vectors: list[Any]) -> Any:
-    """Put vectors into one LLVM array."""
-    array = ir.Constant(ir.ArrayType(emit.VECTOR, len(vectors)), ir.Undefined)
-    for index, value in enumerate(vectors):
-        array = builder.insert_value(array, value, index)
-    return array
-
-
-def _unpack(builder: Any, array: Any, width: int) -> list[Any]:
-    """Take the vectors out of an LLVM array."""
-    return [builder.extract_value(array, index) for index in range(width)]

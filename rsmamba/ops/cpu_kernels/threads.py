@@ -5,6 +5,7 @@ needed: a forked worker makes its own. Its size follows `torch.get_num_threads()
 depend on it, since tasks write to places of their own.
 """
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -15,23 +16,32 @@ import numpy.typing as npt
 import torch
 
 _ALIGNMENT = 64
+_RANGES_OF_THREAD = 4  # a thread that is held up leaves the rest of its share to others
 
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 _own = threading.local()
 
 
-def run_tasks(tasks: Iterable[Callable[[], None]]) -> None:
+def run_tasks(run: Callable[[int, int], None], count: int) -> None:
     """Run all tasks, on as many threads as torch uses, and wait for them.
 
+    Calling a kernel costs as much as a few thousand tokens of work, so that each thread is given
+    ranges of tasks and a single thread all of them.
+
     Args:
-        tasks: Functions that release the GIL and do not depend on each other.
+        run: Runs the tasks from its first argument to before its second; releases the GIL.
+        count: Number of tasks, which do not depend on each other.
     """
-    listed = list(tasks)
-    waiting = iter(listed)
-    helpers = min(torch.get_num_threads(), len(listed)) - 1
-    futures = [_pool().submit(_drain, waiting) for _ in range(helpers)]
+    helpers = min(torch.get_num_threads(), count) - 1
+    if helpers <= 0:
+        run(0, count)
+        return
+    pieces = min(count, _RANGES_OF_THREAD * (helpers + 1))
+    bounds = [piece * count // pieces for piece in range(pieces + 1)]
+    waiting = iter(list(itertools.pairwise(bounds)))
+    futures = [_pool().submit(_drain, run, waiting) for _ in range(helpers)]
     try:
-        _drain(waiting)
+        _drain(run, waiting)
     finally:
         for future in futures:
             if not future.cancel():
@@ -54,10 +64,10 @@ def scratch_address(size: int) -> int:
     return -(-memory.ctypes.data // _ALIGNMENT) * _ALIGNMENT
 
 
-def _drain(waiting: Iterable[Callable[[], None]]) -> None:
-    """Run tasks until none is left; several threads share the iterator."""
-    for task in waiting:
-        task()
+def _drain(run: Callable[[int, int], None], waiting: Iterable[tuple[int, int]]) -> None:
+    """Run ranges of tasks until none is left; several threads share the iterator."""
+    for first, last in waiting:
+        run(first, last)
 
 
 def _pool() -> ThreadPoolExecutor:

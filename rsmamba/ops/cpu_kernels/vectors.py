@@ -5,7 +5,6 @@ overlap, which costs a scan a factor of 4 to 20. Here one private type is one LL
 function below becomes the few instructions that `emit` writes. Addresses are integers, in bytes.
 """
 
-import platform
 from typing import Any
 
 from llvmlite import ir
@@ -16,7 +15,6 @@ from rsmamba.ops.cpu_kernels import emit
 from rsmamba.ops.cpu_kernels.compiling import instruction
 
 _FLUSH_BITS = 0x8040  # flush to zero, and denormals are zero, in the x86 control register
-_HAS_CONTROL_REGISTER = platform.machine().lower() in {"x86_64", "amd64"}
 
 
 class VectorType(types.Type):
@@ -163,10 +161,7 @@ def prefetch(typing_context: Any, address: Any) -> Any:
     """Ask for the cache line of an address."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        byte = ir.IntType(8)
-        options = [emit.INT32(0), emit.INT32(3), emit.INT32(1)]  # read, keep, data
-        place = emit.pointer(builder, args[0], byte)
-        emit.call(builder, "llvm.prefetch.p0", ir.VoidType(), [place, *options])
+        emit.prefetch(builder, args[0])
         return context.get_dummy_value()
 
     return types.void(address_type), code
@@ -228,7 +223,7 @@ def flush_denormals(typing_context: Any) -> Any:
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if not _HAS_CONTROL_REGISTER:
+        if not emit.IS_X86:
             return emit.INT64(0)
         before = _read_control(builder)
         _write_control(builder, builder.or_(before, emit.INT32(_FLUSH_BITS)))
@@ -242,7 +237,7 @@ def restore_denormals(typing_context: Any, before: Any) -> Any:
     """Put back what `flush_denormals` changed."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if _HAS_CONTROL_REGISTER:
+        if emit.IS_X86:
             _write_control(builder, builder.trunc(args[0], emit.INT32))
         return context.get_dummy_value()
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rsmamba.ops.cpu_kernels.compiling import kernel
+from rsmamba.ops.cpu_kernels.single import scan_single
 from rsmamba.ops.cpu_kernels.threads import run_tasks
 from rsmamba.ops.selective_scan import selective_scan
 
@@ -83,12 +84,12 @@ def test_a_forked_process_makes_its_own_threads(scan_tensors: Fixture) -> None:
 
 @pytest.mark.usefixtures("two_threads")
 def test_an_error_in_a_task_reaches_the_caller() -> None:
-    def fail() -> None:
-        message = "broken task"
+    def fail(first: int, last: int) -> None:
+        message = f"broken task in {first} to {last}"
         raise RuntimeError(message)
 
     with pytest.raises(RuntimeError, match="broken task"):
-        run_tasks([fail] * 4)
+        run_tasks(fail, 4)
 
 
 def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,3 +103,9 @@ def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("rsmamba.ops.cpu_kernels.compiling.njit", refuse)
     assert kernel(lambda value: value + 1)(41) == 42
+
+
+def test_cached_kernels_know_every_file_they_are_made_from() -> None:
+    """A change of the code that emits instructions must not leave old machine code in use."""
+    stamp = scan_single._cache._cache_file._source_stamp
+    assert {"emit.py", "lots.py", "single.py"} <= {name for name, _, _ in stamp[1]}

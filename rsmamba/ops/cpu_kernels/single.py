@@ -1,0 +1,202 @@
+"""The forward kernel for one state per channel: some tasks of a scan.
+
+A single state leaves so little to do for each number read that memory sets the pace. So tokens pass
+in lots of a few, and the blocks of 16 channels of a lot one after the other: every row is read and
+written from end to end, nothing but the states is put aside, and while one lot passes the rows of
+the next are asked for.
+
+Scratch memory, in vectors: 5 tables of 8 addresses for each of two lots and for the tail of a row,
+24 vectors for that tail, then a state and an output that goes nowhere for each block of the task.
+"""
+
+from typing import Any
+
+from rsmamba.ops.cpu_kernels.compiling import kernel, part
+from rsmamba.ops.cpu_kernels.emit import LANES, VECTOR_BYTES
+from rsmamba.ops.cpu_kernels.forward import clear, find_task, row_address
+from rsmamba.ops.cpu_kernels.lots import (
+    add_groups,
+    add_products,
+    add_rows,
+    advance_single,
+    load_rows,
+    prefetch_rows,
+    softplus_of,
+    spread,
+    store_rows,
+)
+from rsmamba.ops.cpu_kernels.plan import CHUNK
+from rsmamba.ops.cpu_kernels.vectors import (
+    copy_floats,
+    flush_denormals,
+    load,
+    load_int32,
+    load_int64,
+    prefetch,
+    restore_denormals,
+    store_int64,
+    zero,
+)
+
+_X, _STEPS, _Y, _B, _C = (place * VECTOR_BYTES for place in range(5))  # tables of a lot
+_TABLES = 5 * VECTOR_BYTES
+_TAIL = 3 * _TABLES
+_STATES = _TAIL + 3 * 8 * VECTOR_BYTES
+
+
+def single_scratch_bytes(blocks: int) -> int:
+    """Return the scratch memory of a task of so many blocks."""
+    return _STATES + 2 * blocks * VECTOR_BYTES
+
+
+@kernel
+def scan_single(scan: Any, y: Any, cut: Any, first: Any, last: Any, scratch: Any, lot: Any) -> None:
+    """Run the tasks from `first` to before `last`; `lot` is as long as the tokens of a lot."""
+    before = flush_denormals()
+    for index in range(first, last):
+        task = find_task(scan, cut, index)
+        for path in range(task.first_path, task.last_path):
+            clear(scratch + _STATES, task.last_block - task.first_block)
+            _locate(scan, y, task, path, 0, scratch, scratch, lot)
+            for token in range(0, scan.length, len(lot)):
+                _pass_lot(scan, y, task, path, token, scratch, lot)
+    restore_denormals(before)
+
+
+@part
+def _locate(
+    scan: Any, y: Any, task: Any, path: Any, first: Any, scratch: Any, tables: Any, lot: Any
+) -> None:
+    """Write the row addresses of the tokens of a lot and ask for their small rows.
+
+    Places after the last token repeat its pixel, and what they put out goes nowhere.
+    """
+    nowhere = scratch + _STATES + (task.last_block - 2 * task.first_block) * VECTOR_BYTES
+    for index in range(len(lot)):
+        token = min(first + index, scan.length - 1)
+        pixel = token
+        if scan.order != 0:
+            pixel = load_int32(scan.order + (path * scan.length + token) * 4)
+        place = tables + index * 8
+        B = row_address(scan.B, task.batch, path, pixel)
+        C = row_address(scan.C, task.batch, path, pixel)
+        steps = row_address(scan.steps, task.batch, path, pixel)
+        outputs = row_address(y, task.batch, path, pixel)
+        store_int64(place + _X, row_address(scan.x, task.batch, path, pixel))
+        store_int64(place + _STEPS, steps)
+        store_int64(place + _Y, outputs if first + index < scan.length else nowhere)
+        store_int64(place + _B, B)
+        store_int64(place + _C, C)
+        if scan.rank != 0:
+            prefetch(steps)
+        prefetch(B)
+        prefetch(C)
+
+
+@part
+def _pass_lot(
+    scan: Any,
+    y: Any,
+    task: Any,
+    path: Any,
+    first: Any,
+    scratch: Any,
+    lot: Any,
+) -> None:
+    """Pass the tokens of a lot through all blocks of the task."""
+    half = first // len(lot) % 2
+    tables = scratch + half * _TABLES
+    ahead = scratch + (1 - half) * _TABLES
+    _locate(scan, y, task, path, first + len(lot), scratch, ahead, lot)
+    blocks = (scan.channels + LANES - 1) // LANES
+    if scan.kept != 0 and first % CHUNK == 0:
+        chunks = (scan.length + CHUNK - 1) // CHUNK
+        index = ((task.batch * scan.paths + path) * chunks + first // CHUNK) * blocks
+        count = task.last_block - task.first_block
+        kept = scan.kept + (index + task.first_block) * VECTOR_BYTES
+        copy_floats(kept, scratch + _STATES, count * LANES)
+    added = scan.summed != 0 and path > 0
+    full = min(task.last_block, scan.channels // LANES)
+    for block in range(task.first_block, full):
+        shift = block * VECTOR_BYTES
+        prefetch_rows(ahead + _X, shift, lot)
+        if scan.rank == 0:
+            prefetch_rows(ahead + _STEPS, shift, lot)
+        prefetch_rows(ahead + _Y, shift, lot)
+        state = scratch + _STATES + (block - task.first_block) * VECTOR_BYTES
+        outputs = _outputs(scan, path, block, state, tables, shift, lot)
+        if added:
+            outputs = add_rows(outputs, tables + _Y, shift)
+        store_rows(tables + _Y, shift, outputs)
+    if full < task.last_block:
+        state = scratch + _STATES + (full - task.first_block) * VECTOR_BYTES
+        _pass_tail(scan, path, full, added, tables, scratch, state, lot)
+
+
+@part
+def _outputs(
+    scan: Any, path: Any, block: Any, state: Any, tables: Any, shift: Any, lot: Any
+) -> Any:
+    """Advance the state of one block and return the outputs of the lot."""
+    index = path * ((scan.channels + LANES - 1) // LANES) + block
+    place = index * VECTOR_BYTES
+    steps = spread(load(scan.dt_bias + place), lot)
+    if scan.rank == 0:
+        steps = add_rows(steps, tables + _STEPS, shift)
+    else:
+        # Two sums for each token, since one would wait for itself.
+        odd = spread(zero(), lot)
+        weights = scan.dt_weight + place * scan.rank
+        for r in range(0, scan.rank - 1, 2):
+            weight = weights + r * VECTOR_BYTES
+            steps = add_products(steps, tables + _STEPS, 4 * r, load(weight))
+            odd = add_products(odd, tables + _STEPS, 4 * r + 4, load(weight + VECTOR_BYTES))
+        if scan.rank % 2 != 0:
+            last = scan.rank - 1
+            weight = load(weights + last * VECTOR_BYTES)
+            steps = add_products(steps, tables + _STEPS, 4 * last, weight)
+        steps = add_groups(steps, odd)
+    if scan.softplus != 0:
+        steps = softplus_of(steps)
+    x = load_rows(tables + _X, shift, lot)
+    A2, skip = load(scan.A2 + place), load(scan.D + place)
+    return advance_single(state, A2, skip, steps, x, (tables + _B, tables + _C))
+
+
+@part
+def _pass_tail(
+    scan: Any,
+    path: Any,
+    block: Any,
+    added: Any,
+    tables: Any,
+    scratch: Any,
+    state: Any,
+    lot: Any,
+) -> None:
+    """Pass a lot through the last few channels of its rows, by way of spare vectors."""
+    spare = scratch + 2 * _TABLES
+    shift = block * VECTOR_BYTES
+    lanes = scan.channels - block * LANES
+    for index in range(len(lot)):
+        entry, to = tables + index * 8, spare + index * 8
+        vectors = scratch + _TAIL + 3 * index * VECTOR_BYTES
+        clear(vectors, 3)
+        copy_floats(vectors, load_int64(entry + _X) + shift, lanes)
+        store_int64(to + _X, vectors)
+        store_int64(to + _STEPS, load_int64(entry + _STEPS))
+        if scan.rank == 0:
+            copy_floats(vectors + VECTOR_BYTES, load_int64(entry + _STEPS) + shift, lanes)
+            store_int64(to + _STEPS, vectors + VECTOR_BYTES)
+        if added:
+            copy_floats(vectors + 2 * VECTOR_BYTES, load_int64(entry + _Y) + shift, lanes)
+        store_int64(to + _Y, vectors + 2 * VECTOR_BYTES)
+        store_int64(to + _B, load_int64(entry + _B))
+        store_int64(to + _C, load_int64(entry + _C))
+    outputs = _outputs(scan, path, block, state, spare, 0, lot)
+    if added:
+        outputs = add_rows(outputs, spare + _Y, 0)
+    store_rows(spare + _Y, 0, outputs)
+    for index in range(len(lot)):
+        target = load_int64(tables + _Y + index * 8) + shift
+        copy_floats(target, load_int64(spare + _Y + index * 8), lanes)
