@@ -23,12 +23,28 @@ def pad_to_multiple(image: torch.Tensor, multiple: int) -> torch.Tensor:
         torch.Size([1, 3, 32, 64])
     """
     height, width = image.shape[-2:]
-    missing_rows = -height % multiple
-    missing_cols = -width % multiple
+    return pad_to_size(image, height=height + -height % multiple, width=width + -width % multiple)
+
+
+def pad_to_size(image: torch.Tensor, *, height: int, width: int) -> torch.Tensor:
+    """Pad the bottom and right sides up to a size, as ``pad_to_multiple`` does.
+
+    Args:
+        image: Image of shape (B, C, H, W).
+        height: Rows of the result, at least H.
+        width: Columns of the result, at least W.
+
+    Returns:
+        Image of shape (B, C, height, width); the input itself when nothing is missing.
+    """
+    missing_rows = height - image.shape[-2]
+    missing_cols = width - image.shape[-1]
     if missing_rows:
-        image = functional.pad(image, (0, 0, 0, missing_rows), _mode(missing_rows, height))
+        mode = _mode(missing_rows, image.shape[-2])
+        image = functional.pad(image, (0, 0, 0, missing_rows), mode)
     if missing_cols:
-        image = functional.pad(image, (0, missing_cols, 0, 0), _mode(missing_cols, width))
+        mode = _mode(missing_cols, image.shape[-1])
+        image = functional.pad(image, (0, missing_cols, 0, 0), mode)
     return image
 
 
