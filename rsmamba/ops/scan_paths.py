@@ -3,8 +3,9 @@
 Sources: "cross" is the cross-scan of VMamba (arXiv 2401.10166); "cs2d" is the set of CVMH-UNet
 (arXiv 2410.05624, fig. 3b) with lines that are not wrapped; "cs2d_wrapped" has the same first two
 paths and the wrapped diagonals of RS-Mamba's public code; "snake" is the continuous scan of
-PlainMamba (arXiv 2403.17695). We build every order as a sort of pixels by a key and keep it as a
-table, so that a kernel needs to know nothing about how a path was made.
+PlainMamba (arXiv 2403.17695); "one_way" and "two_ways" are what VMamba's ablations compare with.
+We build every order as a sort of pixels by a key and keep it as a table, so that a kernel needs to
+know nothing about how a path was made.
 
 Symbols: B batch, H rows, W columns, L = H * W, K number of paths, D channels.
 """
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from rsmamba.errors import OptionError, ShapeError
 
-ScanPaths = Literal["cross", "cs2d", "cs2d_wrapped", "snake"]
+ScanPaths = Literal["cross", "cs2d", "cs2d_wrapped", "snake", "one_way", "two_ways"]
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -178,11 +179,24 @@ def _snake(row: IndexArray, col: IndexArray) -> list[IndexArray]:
     return [rows, rows[::-1], cols, cols[::-1]]
 
 
+def _one_way(row: IndexArray, col: IndexArray) -> list[IndexArray]:
+    """Rows, four times over: as many parameters as the cross-scan, one direction."""
+    return [_sorted_by(row, col)] * 4
+
+
+def _two_ways(row: IndexArray, col: IndexArray) -> list[IndexArray]:
+    """Rows twice, and twice reversed."""
+    rows = _sorted_by(row, col)
+    return [rows, rows, rows[::-1], rows[::-1]]
+
+
 _BUILDERS: dict[str, Callable[[IndexArray, IndexArray], list[IndexArray]]] = {
     "cross": _cross,
     "cs2d": _cs2d,
     "cs2d_wrapped": _cs2d_wrapped,
     "snake": _snake,
+    "one_way": _one_way,
+    "two_ways": _two_ways,
 }
 
 NUM_PATHS: dict[ScanPaths, int] = dict.fromkeys(get_args(ScanPaths), 4)

@@ -6,12 +6,14 @@ import torch
 from rsmamba.errors import OptionError, ShapeError
 from rsmamba.ops.scan_paths import ScanPaths, expand, merge, scan_orders
 
-ALL_PATHS: list[ScanPaths] = ["cross", "cs2d", "cs2d_wrapped", "snake"]
+ALL_PATHS: list[ScanPaths] = ["cross", "cs2d", "cs2d_wrapped", "snake", "one_way", "two_ways"]
 TABLES: dict[ScanPaths, list[str]] = {
     "cross": ["012345678", "036147258", "876543210", "852741630"],
     "cs2d": ["012345678", "036147258", "013246578", "215048376"],
     "cs2d_wrapped": ["012345678", "036147258", "048156237", "057138246"],
     "snake": ["012543678", "876345210", "036741258", "852147630"],
+    "one_way": ["012345678"] * 4,
+    "two_ways": ["012345678", "012345678", "876543210", "876543210"],
 }
 
 
