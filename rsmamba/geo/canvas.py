@@ -71,6 +71,11 @@ class ScoreCanvas:
         self._strip_row = self.region.row
         self._next_row = self.region.row
         self._filled_stop = self.region.row
+        # The tile row that is being added. Its rows from ``_fresh_row`` on are filled only left of
+        # ``_fresh_col``; to the right lies whatever an earlier part of the scene left there.
+        self._row_index = min(self.row_spans)
+        self._fresh_row = self.region.row
+        self._fresh_col = self.region.col
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -102,13 +107,21 @@ class ScoreCanvas:
         self._check_tile(row_index, col_index, scores=scores, valid=valid)
         row_span, col_span = self.row_spans[row_index], self.col_spans[col_index]
         self._roll()
+        if row_index != self._row_index:
+            self._end_tile_row()
+            self._row_index = row_index
         self._filled_stop = max(self._filled_stop, row_span.scene_stop)
+        self._clear_fresh(col_span.scene_start)
         place = row_span.in_strip(self._strip_row), col_span.in_strip(self.region.col)
-        self._valid[place] |= valid[row_span.in_tile, col_span.in_tile]
+        # The first tile at a pixel is written, which costs half as much as clearing and adding.
+        rows = max(self._fresh_row - row_span.scene_start, 0)
+        cols = max(self._fresh_col - col_span.scene_start, 0)
+        _put(self._valid[place], valid[row_span.in_tile, col_span.in_tile], rows=rows, cols=cols)
         for channel, tile_scores in zip(self._strip, scores, strict=True):
             part = tile_scores[row_span.in_tile, col_span.in_tile]
             _weigh(part, row_span, col_span)
-            channel[place] += part
+            _put(channel[place], part, rows=rows, cols=cols)
+        self._fresh_col = max(self._fresh_col, col_span.scene_stop)
 
     def finished(self, row_index: int) -> FinishedRows:
         """Hand out the rows that no tile row after this one touches.
@@ -131,11 +144,12 @@ class ScoreCanvas:
         )
         self._next_row = stop
         self._filled_stop = max(self._filled_stop, stop)
+        self._end_tile_row()
         scores = self._strip[:, rows].astype(np.float32, copy=False)
         return FinishedRows(window=window, scores=scores, valid=self._valid[rows])
 
     def _roll(self) -> None:
-        """Move the unfinished rows to the top of the strip and clear what lies below them."""
+        """Move the unfinished rows to the top of the strip."""
         done = self._next_row - self._strip_row
         if done == 0:
             return
@@ -143,8 +157,21 @@ class ScoreCanvas:
         # Channel by channel, because NumPy copies a source that shares memory with its target.
         for plane in (*self._strip, self._valid):
             plane[:keep] = plane[done : done + keep]
-            plane[keep:] = 0
         self._strip_row = self._next_row
+
+    def _end_tile_row(self) -> None:
+        self._clear_fresh(self.region.col_stop)
+        self._fresh_row, self._fresh_col = self._filled_stop, self.region.col
+
+    def _clear_fresh(self, col_stop: int) -> None:
+        """Clear the columns up to some column that no tile of this tile row wrote."""
+        if col_stop <= self._fresh_col:
+            return
+        rows = slice(self._fresh_row - self._strip_row, self._filled_stop - self._strip_row)
+        cols = slice(self._fresh_col - self.region.col, col_stop - self.region.col)
+        for plane in (*self._strip, self._valid):
+            plane[rows, cols] = 0
+        self._fresh_col = col_stop
 
     def _check_tile(self, row_index: int, col_index: int, *, scores: Scores, valid: Mask) -> None:
         if row_index not in self.row_spans or col_index not in self.col_spans:
@@ -190,6 +217,13 @@ def strip_dtype(tiles: TileGrid) -> np.dtype[np.floating[Any]]:
 def _most_at_once(starts: tuple[int, ...], size: int) -> int:
     """Return how many tiles cover the most covered position."""
     return max(bisect_left(starts, start + size) - index for index, start in enumerate(starts))
+
+
+def _put(place: npt.NDArray[Any], part: npt.NDArray[Any], *, rows: int, cols: int) -> None:
+    """Add to the first rows and, in the rows below them, to the first columns; write the rest."""
+    place[:rows] += part[:rows]
+    place[rows:, :cols] += part[rows:, :cols]
+    place[rows:, cols:] = part[rows:, cols:]
 
 
 def _weigh(part: Scores, row_span: Span, col_span: Span) -> None:

@@ -35,15 +35,15 @@ def halve_mode(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         >>> halve_mode(np.array([[[1, 2, 255], [2, 3, 255]]], dtype=np.uint8)).tolist()
         [[[2, 255]]]
     """
-    first, *others = _quarters(_even(classes, fill=255))
-    second, third, fourth = others
-    coarse = first.copy()
-    # The first pixel wins where it has a twin; borders between classes are few.
-    open_cases = (first != second) & (first != third) & (first != fourth)
-    open_cases |= first == 255
-    at = np.nonzero(open_cases)
-    coarse[at] = _mode_of_four(first[at], second[at], third[at], fourth[at])
-    return coarse
+    first, second, third, fourth = _quarters(_even(classes, fill=255))
+    # From the weakest claim to the strongest: to be there at all, then to have a twin.
+    coarse = fourth
+    for pixel in (third, second, first):
+        coarse = _where(pixel != 255, pixel, coarse)
+    coarse = _where((third != 255) & (third == fourth), third, coarse)
+    coarse = _where((second != 255) & ((second == third) | (second == fourth)), second, coarse)
+    has_twin = (first == second) | (first == third) | (first == fourth)
+    return _where((first != 255) & has_twin, first, coarse)
 
 
 def halve_mean_uint8(scores: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -131,15 +131,9 @@ def _quarters(pixels: NDArray[Any]) -> list[NDArray[Any]]:
     return [np.ascontiguousarray(pixels[:, row::2, col::2]) for row in (0, 1) for col in (0, 1)]
 
 
-def _mode_of_four(
-    first: NDArray[np.uint8],
-    second: NDArray[np.uint8],
-    third: NDArray[np.uint8],
-    fourth: NDArray[np.uint8],
+def _where(
+    condition: NDArray[np.bool_], chosen: NDArray[np.uint8], other: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    pair_of_second = (second != 255) & ((second == third) | (second == fourth))
-    pair_of_third = (third != 255) & (third == fourth)
-    met_first = np.select(
-        [first != 255, second != 255, third != 255], [first, second, third], fourth
-    )
-    return np.select([pair_of_second, pair_of_third], [second, third], met_first)
+    """Do as ``np.where`` does, which takes ten times as long for single bytes."""
+    mask = np.negative(condition.view(np.uint8))
+    return other ^ ((chosen ^ other) & mask)

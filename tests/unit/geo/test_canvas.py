@@ -103,6 +103,27 @@ def test_rows_come_once_from_top_to_bottom_and_skipped_tiles_are_not_valid() -> 
     assert not np.concatenate(valid[2:]).any()
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_skipped_tiles_weigh_nothing_wherever_they_are(data: st.DataObject) -> None:
+    tiles = TileGrid(height=60, width=50, tile=16, overlap=data.draw(st.integers(0, 15)))
+    canvas = ScoreCanvas(tiles, channels=1, margin=2)
+    expected = np.zeros((tiles.height, tiles.width))
+    bands = []
+    for row_index, row_span in canvas.row_spans.items():
+        for col_index, col_span in canvas.col_spans.items():
+            if data.draw(st.booleans()):
+                continue
+            ones = np.ones((1, 16, 16), dtype=np.float32)
+            canvas.add(row_index, col_index, scores=ones, valid=ones[0].astype(np.bool_))
+            place = row_span.in_strip(0), col_span.in_strip(0)
+            expected[place] += np.outer(row_span.weights, col_span.weights)
+        rows = canvas.finished(row_index)
+        np.testing.assert_array_equal(rows.valid, rows.scores[0] > 0)
+        bands.append(rows.scores[0].copy())
+    np.testing.assert_allclose(np.concatenate(bands), expected, atol=1e-6)
+
+
 def test_memory_does_not_grow_with_the_rows() -> None:
     def strip_bytes(height: int) -> int:
         tiles = TileGrid(height=height, width=50, tile=16, overlap=4)
