@@ -1,7 +1,7 @@
-"""Measure the prediction engine: memory, overhead and seams.
+"""Measure the prediction engine: memory, overhead, seams and dry runs.
 
 Prints tables and writes results/predict.json. Big scenes are made on the fly and removed.
-Run it from anywhere: ``python benchmarks/predict.py [--quick] [--only memory|overhead|seams]``.
+Run it from anywhere: ``python benchmarks/predict.py [--quick] [--only PART]``.
 """
 
 import argparse
@@ -13,13 +13,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measuring import machine, save
+from benchmarks.prediction.dry_run import measure_dry_run
 from benchmarks.prediction.memory import OVERLAP as MEMORY_OVERLAP
 from benchmarks.prediction.memory import TILE as MEMORY_TILE
 from benchmarks.prediction.memory import measure_memory
 from benchmarks.prediction.overhead import measure_overhead
 from benchmarks.prediction.seams import measure_seams
 
-PARTS = ("memory", "overhead", "seams")
+PARTS = ("memory", "overhead", "seams", "dry-run")
 
 
 def main() -> None:
@@ -34,6 +35,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         if "overhead" in wanted:
             results["overhead"] = run_overhead(Path(folder), quick=arguments.quick)
+        if "dry-run" in wanted:
+            results["dry_run"] = run_dry_run(Path(folder), quick=arguments.quick)
         if "seams" in wanted:
             results["seams"] = run_seams(quick=arguments.quick)
         if "memory" in wanted:
@@ -61,15 +64,32 @@ def run_memory(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
 
 def run_overhead(folder: Path, *, quick: bool) -> dict[str, Any]:
     """Print and return the CPU time above the forward passes."""
-    result = measure_overhead(side=2000 if quick else 4000, runs=3 if quick else 7, folder=folder)
-    print(f"\nCPU seconds a megapixel, {result['side']} x {result['side']}, median of runs")
-    for label, key in (
-        ("bare forward passes", "forward_passes"),
-        ("predict", "predict"),
-        ("predict above the passes", "overhead"),
-        ("  the same with confidence", "overhead_with_confidence"),
-    ):
-        print(f"  {label:30s}{result[key]:8.3f}")
+    sides = (1000, 2000) if quick else (2000, 4000)
+    result = measure_overhead(sides=sides, runs=3 if quick else 7, folder=folder)
+    for scene in result["scenes"]:
+        print(f"\nCPU seconds a megapixel, {scene['side']} x {scene['side']}, median of runs")
+        for label, key in (
+            ("bare forward passes", "forward_passes"),
+            ("predict", "predict"),
+            ("predict above the passes", "overhead"),
+            ("  the same with confidence", "overhead_with_confidence"),
+        ):
+            print(f"  {label:30s}{scene[key]:8.3f}")
+    fixed, slope = result["seconds_fixed"], result["seconds_per_further_mpx"]
+    print(f"  above the passes: {fixed:.2f} s for any scene and {slope:.3f} s a megapixel")
+    return result
+
+
+def run_dry_run(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """Print and return the time of a plan."""
+    result = measure_dry_run(side=50_000, runs=2 if quick else 5, folder=folder)
+    print(f"\nDry run on a VRT of {result['side']} x {result['side']}, median (least) of runs")
+    for label, key in (("plan", "plan"), ("import torch alone", "import_torch")):
+        times = result[key]
+        print(
+            f"  {label:20s}{times['seconds']:6.2f} ({times['seconds_least']:.2f}) s, "
+            f"{times['cpu_seconds']:.2f} ({times['cpu_seconds_least']:.2f}) CPU s"
+        )
     return result
 
 

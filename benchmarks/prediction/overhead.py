@@ -16,7 +16,30 @@ from rsmamba.prediction import predict
 TILE, OVERLAP = 512, 64
 
 
-def measure_overhead(*, side: int, runs: int, folder: Path) -> dict[str, Any]:
+def measure_overhead(*, sides: tuple[int, int], runs: int, folder: Path) -> dict[str, Any]:
+    """Time predictions of a small and a large scene, to tell what starting costs and what pixels.
+
+    Args:
+        sides: Rows and columns of the small and of the large scene, pixels.
+        runs: How often each is timed.
+        folder: Where the scenes lie for a while.
+
+    Returns:
+        What ``measure_scene`` returns for each; the CPU seconds that any scene costs, and those
+        that each further megapixel adds.
+    """
+    scenes = [measure_scene(side=side, runs=runs, folder=folder) for side in sides]
+    small, large = (side**2 / 1e6 for side in sides)
+    spent = [scene["overhead"] * size for scene, size in zip(scenes, (small, large), strict=True)]
+    slope = (spent[1] - spent[0]) / (large - small)
+    return {
+        "scenes": scenes,
+        "seconds_per_further_mpx": round(slope, 4),
+        "seconds_fixed": round(spent[0] - slope * small, 3),
+    }
+
+
+def measure_scene(*, side: int, runs: int, folder: Path) -> dict[str, Any]:
     """Time predictions and bare forward passes in turns, on one thread.
 
     The network is one convolution, so that its own noise does not hide the difference. A prediction

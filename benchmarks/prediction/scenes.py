@@ -11,6 +11,7 @@ from torch import nn
 
 from rsmamba import SceneModel
 
+_MOSAIC_PART = 2000
 CLASSES = ("roof", "road", "grass", "tree", "soil", "water")
 
 
@@ -47,6 +48,41 @@ def make_scene(path: Path, *, height: int, width: int) -> Path:
             noise = random.integers(-20, 20, (3, rows, width))
             window = rasterio.windows.Window(0, row, width, rows)
             file.write((colours + noise).astype(np.uint8), window=window)
+    return path
+
+
+def make_mosaic(folder: Path, *, side: int) -> Path:
+    """Write a VRT that shows one small scene again and again, like a mosaic of many files.
+
+    Args:
+        folder: Where the VRT and the scene go.
+        side: Rows and columns of the VRT, pixels.
+
+    Returns:
+        The VRT.
+    """
+    scene = make_scene(folder / "scene.tif", height=_MOSAIC_PART, width=_MOSAIC_PART)
+    starts = range(0, side, _MOSAIC_PART)
+    bands = "".join(
+        f'<VRTRasterBand dataType="Byte" band="{band}"><ColorInterp>{colour}</ColorInterp>'
+        + "".join(
+            f'<SimpleSource><SourceFilename relativeToVRT="1">{scene.name}</SourceFilename>'
+            f"<SourceBand>{band}</SourceBand>"
+            f'<SrcRect xOff="0" yOff="0" xSize="{_MOSAIC_PART}" ySize="{_MOSAIC_PART}"/>'
+            f'<DstRect xOff="{col}" yOff="{row}" xSize="{_MOSAIC_PART}" ySize="{_MOSAIC_PART}"/>'
+            "</SimpleSource>"
+            for row in starts
+            for col in starts
+        )
+        + "</VRTRasterBand>"
+        for band, colour in enumerate(("Red", "Green", "Blue"), 1)
+    )
+    path = folder / "mosaic.vrt"
+    path.write_text(
+        f'<VRTDataset rasterXSize="{side}" rasterYSize="{side}"><SRS>EPSG:32633</SRS>'
+        f"<GeoTransform>500000,0.3,0,5000000,0,-0.3</GeoTransform>{bands}</VRTDataset>",
+        encoding="ascii",
+    )
     return path
 
 
