@@ -26,7 +26,7 @@ from rsmamba.prediction.config import PathLike, PredictConfig
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 # Pixels that are worked on at a time, few enough to stay in the processor's cache.
-_PIXELS_AT_ONCE = 2**17
+_PIXELS_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

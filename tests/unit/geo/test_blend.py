@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsmamba.errors import OptionError
@@ -21,6 +21,7 @@ def summed(
     return total
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_weights_sum_to_one_for_every_legal_grid(data: st.DataObject) -> None:
     tile = data.draw(st.integers(1, 60), label="tile")
@@ -35,6 +36,7 @@ def test_weights_sum_to_one_for_every_legal_grid(data: st.DataObject) -> None:
     np.testing.assert_allclose(summed(tiles.col_starts, weights, length), 1, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=12), st.integers(0, 12))
 def test_weights_sum_to_one_for_any_starts(steps: list[int], margin: int) -> None:
     starts = (0, *(int(start) for start in np.cumsum(steps)))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsmamba.errors import OptionError
@@ -21,6 +21,7 @@ def tile_grids(draw: st.DrawFn) -> TileGrid:
     )
 
 
+@settings(deadline=None)
 @given(tile_grids())
 def test_tiles_cover_every_pixel_and_stay_inside(tiles: TileGrid) -> None:
     hits = np.zeros((tiles.height, tiles.width), dtype=int)
@@ -31,6 +32,7 @@ def test_tiles_cover_every_pixel_and_stay_inside(tiles: TileGrid) -> None:
     assert hits.sum() == len(tiles) * tiles.tile_height * tiles.tile_width
 
 
+@settings(deadline=None)
 @given(tile_grids())
 def test_neighbours_share_at_least_the_overlap(tiles: TileGrid) -> None:
     shared = tiles.tile_width - np.diff(tiles.col_starts)
