@@ -131,10 +131,10 @@ def _scan_paths(scan: Any, grads: Any, task: Any, scratch: Any, width: Any, lot:
                     lot,
                 )
                 _finish(scan, grads, task.batch, path, block, tokens, scratch, block_steps)
-            _write_rows(scan, grads, task, path, tokens, scratch, dB, sums)
+            write_rows(scan, grads, task, path, tokens, scratch, dB, sums)
             if scan.rank > 0:
                 factors = sums - CHUNK * scan.rank * VECTOR_BYTES
-                _write_factors(scan, grads, task, path, tokens, scratch, factors, sums, steps)
+                write_factors(scan, grads, task, path, tokens, scratch, factors, sums, steps)
         _write_decays(scan, grads, task, path, carried, width)
 
 
@@ -297,7 +297,7 @@ def _scatter(
 
 
 @part
-def _write_rows(
+def write_rows(
     scan: Any, grads: Any, task: Any, path: Any, tokens: Any, scratch: Any, dB: Any, sums: Any
 ) -> None:
     """Reduce and write the gradients of B and C of a chunk."""
@@ -308,7 +308,7 @@ def _write_rows(
 
 
 @part
-def _write_factors(
+def write_factors(
     scan: Any,
     grads: Any,
     task: Any,

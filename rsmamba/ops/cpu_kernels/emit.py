@@ -27,6 +27,7 @@ INT64 = ir.IntType(64)
 VECTOR = ir.VectorType(FLOAT, LANES)
 _INTEGERS = ir.VectorType(INT32, LANES)
 
+LN2 = 0.6931471805599453
 _LOG2_E = 1.4426950408889634
 _ROUNDER = 12582912.0  # 1.5 * 2**23: adding it leaves the nearest integer in the low bits
 _SMALLEST_EXPONENT = -126.0

@@ -8,6 +8,7 @@ with different strides.
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from rsmamba.ops.cpu_kernels.emit import LANES
@@ -157,14 +158,16 @@ def pack(parameter: Tensor) -> Tensor:
         parameter: Values for each path and channel, (K, D) or (K, D, M).
 
     Returns:
-        (K, blocks, 16) or (K, blocks, M, 16), contiguous.
+        (K, blocks, 16) or (K, blocks, M, 16), contiguous; the parameter itself where it lies
+        so already.
     """
     paths, channels = parameter.shape[:2]
     blocks = num_blocks(channels)
-    padded = parameter.new_zeros((paths, blocks * LANES, *parameter.shape[2:]))
-    padded[:, :channels] = parameter
-    split = padded.reshape(paths, blocks, LANES, *parameter.shape[2:])
-    return split.movedim(2, -1).contiguous()
+    if channels % LANES:
+        missing = parameter.new_zeros((paths, -channels % LANES, *parameter.shape[2:]))
+        parameter = torch.cat((parameter, missing), dim=1)
+    split = parameter.reshape(paths, blocks, LANES, *parameter.shape[2:])
+    return split.transpose(2, -1).contiguous()
 
 
 def unpack(packed: Tensor, channels: int) -> Tensor:

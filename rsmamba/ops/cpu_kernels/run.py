@@ -24,6 +24,10 @@ from rsmamba.ops.cpu_kernels.plan import (
     unpack,
 )
 from rsmamba.ops.cpu_kernels.single import scan_single, single_scratch_bytes
+from rsmamba.ops.cpu_kernels.single_backward import (
+    scan_single_backward,
+    single_backward_scratch_bytes,
+)
 from rsmamba.ops.cpu_kernels.threads import run_tasks, scratch_address
 
 _SINGLE_LOT = 4  # tokens that pass a single state together
@@ -79,12 +83,14 @@ def pack_parameters(
     Returns:
         The packed parameters, zeros for those that are absent.
     """
-    none = A.new_zeros(A.shape[:2])
+    none = A.new_zeros((A.shape[0], num_blocks(A.shape[1]), LANES))
     return Parameters(
         A2=pack(A * _LOG2_E),
-        dt_weight=pack(A.new_zeros((*A.shape[:2], 0)) if dt_weight is None else dt_weight),
-        dt_bias=pack(none if dt_bias is None else dt_bias),
-        D=pack(none if D is None else D),
+        dt_weight=A.new_zeros((*none.shape[:2], 0, LANES))
+        if dt_weight is None
+        else pack(dt_weight),
+        dt_bias=none if dt_bias is None else pack(dt_bias),
+        D=none if D is None else pack(D),
     )
 
 
@@ -148,17 +154,18 @@ def run_backward(scan: Scan, grads: Gradients, *, batch: int, slots: int) -> Non
         slots: Pieces into which the channels are cut.
     """
     cut = Cut(batch, 1 if scan.summed else scan.paths, slots)
+    blocks = -(-num_blocks(scan.channels) // slots)
     width, lot = _unrolling(scan.states)
-    scratch_bytes = backward_scratch_bytes(
-        blocks=-(-num_blocks(scan.channels) // slots),
-        states=scan.states,
-        rank=scan.rank,
-        width=len(width),
-    )
 
     def run(first: int, last: int) -> None:
-        scratch = scratch_address(scratch_bytes)
-        scan_backward(scan, grads, cut, first, last, scratch, width, lot)
+        if scan.states == 1:
+            scratch = scratch_address(single_backward_scratch_bytes(blocks, scan.rank))
+            scan_single_backward(scan, grads, cut, first, last, scratch, (0,) * _SINGLE_LOT)
+        else:
+            size = backward_scratch_bytes(
+                blocks=blocks, states=scan.states, rank=scan.rank, width=len(width)
+            )
+            scan_backward(scan, grads, cut, first, last, scratch_address(size), width, lot)
 
     run_tasks(run, cut.tasks)
 

@@ -138,29 +138,35 @@ def _outputs(
     scan: Any, path: Any, block: Any, state: Any, tables: Any, shift: Any, lot: Any
 ) -> Any:
     """Advance the state of one block and return the outputs of the lot."""
-    index = path * ((scan.channels + LANES - 1) // LANES) + block
-    place = index * VECTOR_BYTES
-    steps = spread(load(scan.dt_bias + place), lot)
-    if scan.rank == 0:
-        steps = add_rows(steps, tables + _STEPS, shift)
-    else:
-        # Two sums for each token, since one would wait for itself.
-        odd = spread(zero(), lot)
-        weights = scan.dt_weight + place * scan.rank
-        for r in range(0, scan.rank - 1, 2):
-            weight = weights + r * VECTOR_BYTES
-            steps = add_products(steps, tables + _STEPS, 4 * r, load(weight))
-            odd = add_products(odd, tables + _STEPS, 4 * r + 4, load(weight + VECTOR_BYTES))
-        if scan.rank % 2 != 0:
-            last = scan.rank - 1
-            weight = load(weights + last * VECTOR_BYTES)
-            steps = add_products(steps, tables + _STEPS, 4 * last, weight)
-        steps = add_groups(steps, odd)
+    place = (path * ((scan.channels + LANES - 1) // LANES) + block) * VECTOR_BYTES
+    steps = step_logits(scan, place, tables + _STEPS, shift, lot)
     if scan.softplus != 0:
         steps = softplus_of(steps)
     x = load_rows(tables + _X, shift, lot)
     A2, skip = load(scan.A2 + place), load(scan.D + place)
     return advance_single(state, A2, skip, steps, x, (tables + _B, tables + _C))
+
+
+@part
+def step_logits(scan: Any, place: Any, table: Any, shift: Any, lot: Any) -> Any:
+    """Return the step sizes of the tokens of a lot before the softplus.
+
+    `place` is where the block's vectors lie among those of all paths and blocks.
+    """
+    steps = spread(load(scan.dt_bias + place), lot)
+    if scan.rank == 0:
+        return add_rows(steps, table, shift)
+    # Two sums for each token, since one would wait for itself.
+    odd = spread(zero(), lot)
+    weights = scan.dt_weight + place * scan.rank
+    for r in range(0, scan.rank - 1, 2):
+        weight = weights + r * VECTOR_BYTES
+        steps = add_products(steps, table, 4 * r, load(weight))
+        odd = add_products(odd, table, 4 * r + 4, load(weight + VECTOR_BYTES))
+    if scan.rank % 2 != 0:
+        last = scan.rank - 1
+        steps = add_products(steps, table, 4 * last, load(weights + last * VECTOR_BYTES))
+    return add_groups(steps, odd)
 
 
 @part

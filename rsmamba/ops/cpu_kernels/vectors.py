@@ -78,6 +78,16 @@ def zero(typing_context: Any) -> Any:
 
 
 @instruction
+def one(typing_context: Any) -> Any:
+    """Return 16 ones."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return emit.constant(1.0)
+
+    return vector(), code
+
+
+@instruction
 def add(typing_context: Any, left: Any, right: Any) -> Any:
     """Return left + right."""
 
@@ -112,7 +122,7 @@ def times_ln2(typing_context: Any, value: Any) -> Any:
     """Return value * log(2)."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fmul(args[0], emit.constant(0.6931471805599453))
+        return builder.fmul(args[0], emit.constant(emit.LN2))
 
     return vector(vector), code
 

@@ -107,5 +107,6 @@ def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch)
 
 def test_cached_kernels_know_every_file_they_are_made_from() -> None:
     """A change of the code that emits instructions must not leave old machine code in use."""
-    stamp = scan_single._cache._cache_file._source_stamp
+    compiled: Any = scan_single
+    stamp = compiled._cache._cache_file._source_stamp
     assert {"emit.py", "lots.py", "single.py"} <= {name for name, _, _ in stamp[1]}
