@@ -72,11 +72,9 @@ def channel_scan(
     with torch.autocast(x.device.type, enabled=False):
         inputs = x.to(dtype)
         values = {name: tensor.to(dtype) for name, tensor in parameters.items()}
-        if chosen == "torch" and x.shape[2] > _BLOCK:
-            blocks = torch.split(inputs, _BLOCK, dim=2)
-            y = torch.cat([_scan(block, backend=chosen, **values) for block in blocks], dim=2)
-        else:
-            y = _scan(inputs, backend=chosen, **values)
+        blocks = torch.split(inputs, _BLOCK, dim=2) if chosen == "torch" else (inputs,)
+        parts = [_scan(block, backend=backend, **values) for block in blocks]
+        y = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
     return y.to(x.dtype)
 
 
