@@ -25,8 +25,8 @@ def measure_overhead(*, sides: tuple[int, int], runs: int, folder: Path) -> dict
         folder: Where the scenes lie for a while.
 
     Returns:
-        What ``measure_scene`` returns for each; the CPU seconds that any scene costs, and those
-        that each further megapixel adds.
+        What ``measure_scene`` returns for each; the CPU seconds that each further megapixel adds,
+        and what is left for any scene: starting, and last tiles that overlap more than others.
     """
     scenes = [measure_scene(side=side, runs=runs, folder=folder) for side in sides]
     small, large = (side**2 / 1e6 for side in sides)
