@@ -1,7 +1,7 @@
 """Non-causal state-space duality: one state for the whole image, as two matrix products.
 
-Source: VSSD (arXiv 2407.18559, section 3.3, equation 12 and the remark that A replaces 1 / A). For
-each head k of group g, with weights m that already hold step size and decay rate:
+Source: VSSD (arXiv 2407.18559, its part on non-causal state-space duality). For each head k of
+group g, with weights m that already hold step size and decay rate:
 S_k = sum over l of B_(l,g) (m_(l,k) x_(l,k))^T, and y_(l,k) = S_k^T C_(l,g) + D_k x_(l,k).
 Official code: `non_casual_linear_attn` of YuHengsss/VSSD. Different here: the heads of a group
 share one matrix product, so that B and C are never repeated, and both products run in float32

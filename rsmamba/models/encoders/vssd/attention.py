@@ -9,7 +9,7 @@ from typing_extensions import override
 class SelfAttention(nn.Module):
     """Mix the pixels of a map by dense multi-head attention without positions.
 
-    Source: VSSD (arXiv 2407.18559, section 3.4) and its code; parameter names are the official
+    Source: VSSD (arXiv 2407.18559) and its code; parameter names are the official
     ones. Time grows with the square of the number of pixels.
 
     Args:

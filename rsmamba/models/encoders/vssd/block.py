@@ -16,7 +16,7 @@ from rsmamba.models.layers.mlp import Mlp
 class Block(nn.Module):
     """Add four branches in turn: local convolution, mixer, local convolution, two-layer network.
 
-    Source: VSSD (arXiv 2407.18559, figure 4). The convolutions carry all position information.
+    Source: VSSD (arXiv 2407.18559) and its code. The convolutions carry all position information.
 
     Args:
         config: Configuration of the network.

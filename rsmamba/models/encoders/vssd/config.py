@@ -115,18 +115,29 @@ class Config:
 
     def _range_problem(self) -> str | None:
         counts = (self.embed_dim, self.ssd_expansion, *self.depths, *self.num_heads, *self.states)
-        if not self.depths or min(counts) < 1:
-            return (
-                f"embed_dim {self.embed_dim}, ssd_expansion {self.ssd_expansion}, depths "
-                f"{self.depths}, num_heads {self.num_heads}, d_state {self.d_state}: give 1 or more"
-            )
-        if self.mlp_ratio * self.embed_dim < 1:
-            return f"mlp_ratio is {self.mlp_ratio}; give one that leaves 1 hidden channel or more"
-        if self.ssd_ngroups < 1 and self.ssd_ngroups != -1:
-            return f"ssd_ngroups is {self.ssd_ngroups}; give 1 or more, or -1 for one each head"
-        if self.area_reference is not None and self.area_reference < 1:
-            return f"area_reference is {self.area_reference}; give a side in pixels, or None"
-        return None
+        halved, reference = not self.simple_patch_embed, self.area_reference
+        problems = {
+            f"embed_dim {self.embed_dim}, ssd_expansion {self.ssd_expansion}, depths "
+            f"{self.depths}, num_heads {self.num_heads}, d_state {self.d_state}: give 1 or more": (
+                not self.depths or min(counts) < 1
+            ),
+            f"embed_dim is {self.embed_dim}; give an even number, of which the stem has half": (
+                halved and self.embed_dim % 2 == 1
+            ),
+            f"drop_path is {self.drop_path}; give a rate from 0 up to, not including, 1": (
+                not 0.0 <= self.drop_path < 1.0
+            ),
+            f"mlp_ratio is {self.mlp_ratio}; give one that leaves 1 hidden channel or more": (
+                self.mlp_ratio * self.embed_dim < 1
+            ),
+            f"ssd_ngroups is {self.ssd_ngroups}; give 1 or more, or -1 for one each head": (
+                self.ssd_ngroups < 1 and self.ssd_ngroups != -1
+            ),
+            f"area_reference is {reference}; give a side in pixels, or None": (
+                reference is not None and reference < 1
+            ),
+        }
+        return next((message for message, found in problems.items() if found), None)
 
     def _combination_problem(self) -> str | None:
         if self.bidirection and self.linear_attn_duality:

@@ -1,6 +1,6 @@
 """The state-space mixer of VSSD: project, convolve, mix all tokens, normalise, gate.
 
-Source: VSSD (arXiv 2407.18559, section 3.3) and its code (YuHengsss/VSSD, `Mamba2`). Different
+Source: VSSD (arXiv 2407.18559) and its code (YuHengsss/VSSD, `Mamba2`). Different
 here: maps are channels last and the three parts of the projection are computed apart, so that the
 convolution reads its part as it lies; sums over tokens, step sizes and the normalisation behind
 them run in float32 (or float64). As in all released weights the gate has no activation.

@@ -1,6 +1,6 @@
 """Changes of resolution in VSSD: the stem and the downsampling between stages.
 
-Source: VSSD (arXiv 2407.18559, section 3.4) and its code (YuHengsss/VSSD, classification/models/
+Source: VSSD (arXiv 2407.18559) and its code (YuHengsss/VSSD, classification/models/
 mamba_util.py), which takes them from MLLA; the ICCV 2025 edition takes those of RMT. Images come
 channels first; inside, maps keep torch's `channels_last` memory format, so that the step to
 channels-last maps (B, H, W, C) is a change of view. Parameter names are the official ones.
