@@ -36,10 +36,12 @@ _RULES: tuple[tuple[str, str], ...] = (
 _BLOCK = re.compile(r"layers\.(\d+)\.blocks\.(\d+)\.(.+)")
 _DOWNSAMPLE = re.compile(r"(?:layers\.(\d+)\.downsample|downsamples\.(\d+))\.(.+)")
 _OLD_BLOCK_NAMES = {"ln_1.": "norm.", "ln_2.": "norm2.", "self_attention.": "op."}
+# Official sequences hold permutations between their layers.
+_OUT_NORM_NAMES = {"op.out_norm.1.": "op.out_norm.", "op.out_norm.2.": "op.out_norm.1."}
 _CONV_DOWNSAMPLE_NAMES = {"1.": "conv.", "3.": "norm."}
 # Parts of our classifier that the encoder does without, and the other way round.
 _ONLY_IN: dict[Part, tuple[str, ...]] = {
-    "classifier": ("norm.", "head."),
+    "classifier": ("norm.", "head.", "stem.position."),
     "encoder": ("out_norms.",),
 }
 
@@ -96,6 +98,8 @@ def config_from_official(arguments: Mapping[str, Any]) -> Config:
     if isinstance(official["dims"], int):
         stages = range(len(official["depths"]))
         official["dims"] = tuple(official["dims"] * 2**stage for stage in stages)
+    for ratio in ("ssm_ratio", "mlp_ratio"):
+        official[ratio] = max(0.0, official[ratio])
     for word in ("norm_layer", "ssm_act_layer", "mlp_act_layer"):
         official[word] = official[word].lower()
     options = {_OUR_OPTIONS.get(name, name): value for name, value in official.items()}
@@ -188,7 +192,8 @@ def _renamed(key: str) -> str:
     block = _BLOCK.fullmatch(key)
     if block:
         stage, index, rest = block.groups()
-        return f"stages.{stage}.blocks.{index}.{_prefix_replaced(rest, _OLD_BLOCK_NAMES)}"
+        rest = _prefix_replaced(_prefix_replaced(rest, _OLD_BLOCK_NAMES), _OUT_NORM_NAMES)
+        return f"stages.{stage}.blocks.{index}.{rest}"
     downsample = _DOWNSAMPLE.fullmatch(key)
     if downsample:
         finer = int(downsample[1] or downsample[2])

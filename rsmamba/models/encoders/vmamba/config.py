@@ -40,8 +40,9 @@ class Config:
             3x3 convolution of stride 2.
         patchembed_version: "v1" is one convolution, "v2" two overlapping ones.
         posembed: Add a learned position embedding to the patches; it is resized to other grids.
+            The dense form has none, as in the official code.
         imgsize: Side of the image that the position embedding is for.
-        out_indices: Stages whose maps the encoder gives out.
+        out_indices: Stages whose maps the encoder gives out, in rising order; none given means all.
     """
 
     patch_size: int = 4
@@ -64,7 +65,7 @@ class Config:
     patchembed_version: Literal["v1", "v2"] = "v2"
     posembed: bool = False
     imgsize: int = 224
-    out_indices: tuple[int, ...] = (0, 1, 2, 3)
+    out_indices: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the fields against each other.
@@ -85,9 +86,7 @@ class Config:
                 "for each stage"
             )
         stages = range(len(self.dims))
-        if not self.out_indices or list(self.out_indices) != sorted(
-            set(self.out_indices) & set(stages)
-        ):
+        if list(self.out_indices) != sorted(set(self.out_indices) & set(stages)):
             return (
                 f"out_indices is {self.out_indices}; give rising numbers of stages, from 0 to "
                 f"{stages[-1]}"
@@ -117,6 +116,11 @@ class Config:
         return SS2DForm(
             activation=self.ssm_act_layer, conv=self.ssm_conv, conv_bias=self.ssm_conv_bias
         )
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Stages whose maps the encoder gives out."""
+        return self.out_indices or tuple(range(len(self.dims)))
 
     @property
     def strides(self) -> tuple[int, ...]:

@@ -1,11 +1,14 @@
 """VMamba's words for the form of the mixer, such as "v05_noz".
 
-Source: released code (MzeroMiko/VMamba at 2ed52ea). A word is a base, then marks. The bases differ
-in which kernel ran and in its precision, which is not our concern: only the scan paths and "v0",
-the first release, differ in what is computed.
+Source: released code (MzeroMiko/VMamba at 2ed52ea, and words of before 2024-04, which had no
+underscores). A word is a base, then marks. The bases differ in which kernel ran and in its
+precision, which is not our concern: only the scan paths and "v0", the first release, differ in what
+is computed. Not here: the experiments "xv...", "m0", "v052dc" and "v052d3", of which no weights are
+released.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +19,10 @@ from rsmamba.ops.scan_paths import ScanPaths
 
 FIRST_RELEASE = ("v0", "v0seq")
 BASES: dict[str, ScanPaths] = {
-    **dict.fromkeys((*FIRST_RELEASE, "v01", "v02", "v03", "v04", "v05", "v2", "v3"), "cross"),
-    "v051d": "one_way",
-    "v052d": "two_ways",
+    **dict.fromkeys((*FIRST_RELEASE, "v01", "v02", "v03", "v04", "v05"), "cross"),
+    **dict.fromkeys(("v1", "v2", "v3", "v4"), "cross"),
+    **dict.fromkeys(("v051d", "v31d"), "one_way"),
+    **dict.fromkeys(("v052d", "v32d"), "two_ways"),
 }
 MARKS: Mapping[str, Mapping[str, Any]] = {
     "no32": {},
@@ -31,6 +35,23 @@ MARKS: Mapping[str, Mapping[str, Any]] = {
     "onsoftmax": {"out_norm": "softmax"},
     "onsigmoid": {"out_norm": "sigmoid"},
 }
+
+# As they were before they were told from the other words by "on".
+_OLD_MARKS = {
+    "none": "onnone",
+    "dwconv3": "ondwconv3",
+    "softmax": "onsoftmax",
+    "sigmoid": "onsigmoid",
+}
+
+
+def _one_of(words: Iterable[str]) -> str:
+    """Write a pattern of words, the longer ones first."""
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
+_MARK = re.compile(f"_?({_one_of([*MARKS, *_OLD_MARKS])})")
+_WORD = re.compile(rf"(?P<base>{_one_of(BASES)})(?P<marks>(?:{_MARK.pattern})*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,24 +85,19 @@ def read_forward_type(word: str, form: SS2DForm) -> Mixer:
         >>> read_forward_type("v05_noz", SS2DForm()).form.gate
         'none'
     """
-    base, *marks = word.split("_")
-    if base not in BASES:
+    parts = _WORD.fullmatch(word)
+    if parts is None:
         message = (
-            f"forward_type is {word!r}; it must start with one of {', '.join(BASES)}"
-            f"{closest(base, BASES)}"
+            f"forward_type is {word!r}{closest(word, BASES)}; give one of {', '.join(BASES)}, "
+            f"then any of the marks _{', _'.join(MARKS)}"
         )
         raise OptionError(message)
+    base, marks = parts["base"], _MARK.findall(parts["marks"])
     if base in FIRST_RELEASE:
         if marks:
             message = f"forward_type is {word!r}; {base} takes no marks, v2 has the same scan"
             raise OptionError(message)
         return Mixer(form=SS2DForm(), paths=BASES[base])
     for mark in marks:
-        if mark not in MARKS:
-            message = (
-                f"forward_type is {word!r}; {mark!r} is none of the marks {', '.join(MARKS)}"
-                f"{closest(mark, MARKS)}"
-            )
-            raise OptionError(message)
-        form = replace(form, **MARKS[mark])
+        form = replace(form, **MARKS[_OLD_MARKS.get(mark, mark)])
     return Mixer(form=form, paths=BASES[base])

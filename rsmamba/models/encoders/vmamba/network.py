@@ -2,8 +2,7 @@
 
 Source: "VMamba: Visual State Space Model" (arXiv 2401.10166) and its released code
 (MzeroMiko/VMamba at 2ed52ea: VSSM and Backbone_VSSM). Different here: maps are channels last
-whatever the norm is called; the step in resolution belongs to the stage behind it; the dense form
-adds the position embedding too, where there is one.
+whatever the norm is called, and the step in resolution belongs to the stage behind it.
 """
 
 from collections.abc import Iterator
@@ -54,16 +53,17 @@ class VMambaEncoder(Encoder):
 
     def __init__(self, config: Config, *, in_channels: int) -> None:
         super().__init__()
-        self.out_channels = tuple(config.dims[index] for index in config.out_indices)
-        self.strides = tuple(config.strides[index] for index in config.out_indices)
-        self.stem = Stem(config, in_channels=in_channels)
+        self.out_channels = tuple(config.dims[index] for index in config.outputs)
+        self.strides = tuple(config.strides[index] for index in config.outputs)
+        # The official dense form never adds the position embedding, where there is one.
+        self.stem = Stem(config, in_channels=in_channels, position=False)
         self.stages = make_stages(config)
         norm = make_norm(config)
         # By the number of the stage, so that other outputs do not rename the weights.
         self.out_norms = nn.ModuleDict(
-            {str(index): norm(config.dims[index]) for index in config.out_indices}
+            {str(index): norm(config.dims[index]) for index in config.outputs}
         )
-        self.last = config.out_indices[-1]
+        self.last = config.outputs[-1]
         self.apply(initialise_linear)
 
     @override

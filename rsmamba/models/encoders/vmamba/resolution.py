@@ -73,9 +73,10 @@ class Stem(nn.Module):
     Args:
         config: Size and choices of the network.
         in_channels: Channels of the image.
+        position: Whether a position embedding that the configuration asks for is there.
     """
 
-    def __init__(self, config: Config, *, in_channels: int) -> None:
+    def __init__(self, config: Config, *, in_channels: int, position: bool = True) -> None:
         super().__init__()
         patch, dim = config.patch_size, config.dims[0]
         norm = make_norm(config) if config.patch_norm else _no_norm
@@ -83,7 +84,8 @@ class Stem(nn.Module):
         embed = OverlappingPatchEmbed if overlapping else PatchEmbed
         self.patches = embed(in_channels, dim, patch=patch, norm=norm)
         side = config.imgsize // patch
-        self.position = PositionEmbedding(dim, side=side) if config.posembed else nn.Identity()
+        learned = position and config.posembed
+        self.position = PositionEmbedding(dim, side=side) if learned else nn.Identity()
         # Two convolutions of kernel s + 1, stride s and padding 1 need s * s - s - 1 pixels.
         step = patch // 2
         self.smallest = max(1, step * step - step - 1) if overlapping else patch
