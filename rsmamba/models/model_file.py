@@ -6,7 +6,6 @@ Reading never unpickles. The header holds what is needed to build the network an
 
 import json
 import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from rsmamba.classes import ClassScheme
-from rsmamba.errors import DeviceError, ModelFileError, OptionError, OutputError, RsmambaError
+from rsmamba.errors import DeviceError, ModelFileError, OptionError, RsmambaError
+from rsmamba.models.files import write_atomically
 from rsmamba.models.registry import Architecture, create_model
 from rsmamba.models.scene_model import SceneModel
 
@@ -51,7 +51,7 @@ def save_model(model: SceneModel, path: str | os.PathLike[str], *, half: bool = 
         name: _stored(tensor, half=half) for name, tensor in model.network.state_dict().items()
     }
     content = save(tensors, metadata={"rsmamba": json.dumps(header, sort_keys=True)})
-    _write_atomically(path, content)
+    write_atomically(path, content)
     return path
 
 
@@ -120,24 +120,6 @@ def _stored(tensor: torch.Tensor, *, half: bool) -> torch.Tensor:
     return tensor.half() if half and tensor.is_floating_point() else tensor.clone()
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-            part.write(content)
-        try:
-            # Temporary files are private; a model file has the rights of any other new file.
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(part.name).chmod(0o666 & ~umask)
-            Path(part.name).replace(path)
-        except OSError:
-            Path(part.name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        message = f"cannot write model file {path}: {error.strerror or error}"
-        raise OutputError(message) from error
-
-
 def _locate(path_or_name: str | os.PathLike[str]) -> Path:
     if path_or_name in BUNDLED_MODELS:
         bundled = resources.files("rsmamba.models.weights") / f"{path_or_name}.safetensors"
@@ -155,8 +137,9 @@ def _locate(path_or_name: str | os.PathLike[str]) -> Path:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     with path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith(_PICKLE_MARKS):
+        start = file.read(9)
+    # A safetensors file starts with eight bytes of any value, the length of its JSON header.
+    if start.startswith(_PICKLE_MARKS) and not start.endswith(b"{"):
         message = (
             f"{path} is a pickled checkpoint, which can run code when read and is never loaded; "
             "give a .safetensors model file"
@@ -171,6 +154,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         raise ModelFileError(message) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT_NAME:
         message = f"{path} is a safetensors file without the header of an rsmamba model"
+        if isinstance(header, dict) and header.get("format") == "rsmamba-encoder-weights":
+            message = (
+                f"{path} holds weights of the encoder {header.get('name')}, which has no classes "
+                "of its own; train it with a decoder (model.weights in a training configuration)"
+            )
         raise ModelFileError(message)
     if header.get("format_version", 0) > FORMAT_VERSION:
         message = (
