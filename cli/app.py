@@ -15,6 +15,7 @@ from rsmamba.errors import RsmambaError
 from . import console
 from .exit_codes import ExitCode, exit_code_of
 from .info import info
+from .models import models
 from .predict import predict
 from .train import train
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(predict)
 app.command()(info)
 app.command()(train)
+app.add_typer(models)
 
 
 def _show_version(wanted: bool) -> None:

@@ -10,13 +10,17 @@ from rsmamba.models.registry import (
     model_entry,
 )
 from rsmamba.models.scene_model import SceneModel
+from rsmamba.models.zoo import create_classifier, create_encoder, list_encoders
 
 __all__ = [
     "MODELS",
     "Architecture",
     "SceneModel",
+    "create_classifier",
+    "create_encoder",
     "create_model",
     "describe_architecture",
+    "list_encoders",
     "list_models",
     "load_model",
     "model_entry",

@@ -6,12 +6,15 @@ by torch's own counter, and the scans by their arithmetic. One multiply-add is o
 norms and activations are not counted, as usual.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
+
+Module = TypeVar("Module", bound=nn.Module)
 
 # A token of a channel: for each state the decay dt A and its exponential, the update a h + b, and
 # the output C h; once, the products dt x and D x.
@@ -32,13 +35,37 @@ def count_multiply_adds(module: nn.Module, *, in_channels: int, height: int, wid
         Number of multiply-adds.
     """
     was_training = module.training
+    first: torch.Tensor | None = next(module.parameters(), None)
+    mode = (
+        first.fake_mode
+        if isinstance(first, FakeTensor)
+        else FakeTensorMode(allow_non_fake_inputs=True)
+    )
     counter = FlopCounterMode(display=False, custom_mapping=_scan_rules())
-    # Tensors without values: shapes are enough for counting.
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), counter:
+    with mode, torch.no_grad(), counter:
         module.eval()(torch.empty(1, in_channels, height, width))
     module.train(was_training)
     # The counter holds a multiplication and an addition for two.
     return int(counter.get_total_flops()) // 2
+
+
+def built_without_values(build: Callable[[], Module]) -> Module:
+    """Build a network whose tensors have shapes but no values.
+
+    It costs neither time nor memory, and can be counted.
+
+    Args:
+        build: Makes the network.
+
+    Returns:
+        The network.
+    """
+    # First weights are drawn on the meta device, where drawing does nothing; the counting itself
+    # needs tensors that say they are on the CPU, as the constants inside a network are.
+    with torch.device("meta"):
+        module = build()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        return module.to_empty(device="cpu")
 
 
 def _scan_rules() -> dict[Any, Any]:

@@ -1,4 +1,8 @@
-"""The networks by name."""
+"""The segmentation networks by name.
+
+A name is either a network of its own ("cvmh_unet") or an encoder and a decoder joined by a plus
+("vssd_tiny+unet").
+"""
 
 import json
 from collections.abc import Mapping
@@ -8,8 +12,11 @@ from typing import Any
 from torch import nn
 
 from rsmamba.errors import OptionError
+from rsmamba.models import segmenter
 from rsmamba.models.cvmh_unet import INPUT_MULTIPLE, CVMHUNet, CVMHUNetConfig
+from rsmamba.models.decoders import DECODERS
 from rsmamba.models.options import closest, config_from_options
+from rsmamba.models.zoo import encoder_config, find_encoder, list_encoders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +73,15 @@ def list_models() -> list[str]:
     """Return the names that ``create_model`` knows, sorted.
 
     Returns:
-        The names.
+        The networks of their own, then every encoder with every decoder.
 
     Example:
-        >>> "cvmh_unet" in list_models()
+        >>> {"cvmh_unet", "vssd_tiny+unet"} <= set(list_models())
         True
     """
-    return sorted(MODELS)
+    return sorted(MODELS) + [
+        f"{encoder}+{decoder}" for encoder in list_encoders() for decoder in sorted(DECODERS)
+    ]
 
 
 def model_entry(name: str) -> ModelEntry:
@@ -87,23 +96,28 @@ def model_entry(name: str) -> ModelEntry:
     Raises:
         OptionError: If there is no such network; the text lists the names.
     """
-    if name not in MODELS:
-        message = (
-            f"no network is called {name!r}{closest(name, MODELS)}; "
-            f"the networks are {', '.join(list_models())}"
-        )
-        raise OptionError(message)
-    return MODELS[name]
+    if name in MODELS:
+        return MODELS[name]
+    encoder, decoder = _parts(name)
+    _, variant = find_encoder(encoder)
+    return ModelEntry(
+        summary=f"{variant.summary}; {DECODERS[decoder].summary}",
+        paper=variant.paper,
+        input_multiple=segmenter.INPUT_MULTIPLE,
+        defaults={},
+    )
 
 
 def create_model(name: str, *, num_classes: int, in_channels: int = 3, **options: Any) -> nn.Module:  # noqa: ANN401 - options of any network
-    """Build a network with fresh weights.
+    """Build a segmentation network with fresh weights.
 
     Args:
-        name: Name in the registry, see ``list_models``.
+        name: Name in the registry, see ``list_models``: "cvmh_unet", or an encoder and a decoder
+            as in "vssd_tiny+unet".
         num_classes: Channels K of the logits, at least 1.
         in_channels: Bands C of the image, at least 1.
-        **options: Options of the network's configuration, for example ``d_state=8``.
+        **options: Options of the network's configuration, for example ``d_state=8``. A network
+            of encoder and decoder takes ``encoder={...}`` and ``decoder={...}``.
 
     Returns:
         A module that maps an image (B, C, H, W), any H and W, to logits (B, K, H, W).
@@ -116,11 +130,19 @@ def create_model(name: str, *, num_classes: int, in_channels: int = 3, **options
         >>> sum(parameter.numel() for parameter in model.parameters())
         2488373
     """
-    config = _configuration(name, options)
     if num_classes < 1 or in_channels < 1:
         message = f"num_classes {num_classes} and in_channels {in_channels} must be at least 1"
         raise OptionError(message)
-    return CVMHUNet(num_classes=num_classes, in_channels=in_channels, config=config)
+    config = _configuration(name, options)
+    if isinstance(config, CVMHUNetConfig):
+        return CVMHUNet(num_classes=num_classes, in_channels=in_channels, config=config)
+    encoder_name, decoder_name = _parts(name)
+    family, _ = find_encoder(encoder_name)
+    encoder = family.make_encoder(config.encoder, in_channels=in_channels)
+    decoder = DECODERS[decoder_name].make(
+        encoder.out_channels, encoder.strides, num_classes=num_classes, config=config.decoder
+    )
+    return segmenter.Segmenter(encoder, decoder)
 
 
 def describe_architecture(name: str, **options: Any) -> Architecture:  # noqa: ANN401 - options of any network
@@ -141,5 +163,49 @@ def describe_architecture(name: str, **options: Any) -> Architecture:  # noqa: A
     return Architecture(name=name, options=plain)
 
 
-def _configuration(name: str, options: Mapping[str, Any]) -> CVMHUNetConfig:
-    return config_from_options(CVMHUNetConfig, {**model_entry(name).defaults, **options})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SegmenterConfig:
+    """Configurations of an encoder and a decoder, each of its own class."""
+
+    encoder: Any
+    decoder: Any
+
+
+def _configuration(name: str, options: Mapping[str, Any]) -> CVMHUNetConfig | _SegmenterConfig:
+    if name in MODELS:
+        return config_from_options(CVMHUNetConfig, {**MODELS[name].defaults, **options})
+    encoder, decoder = _parts(name)
+    unknown = sorted(set(options) - {"encoder", "decoder"})
+    if unknown:
+        message = (
+            f"unknown option {unknown[0]!r} of {name}; give options of its parts as "
+            "encoder={...} and decoder={...}"
+        )
+        raise OptionError(message)
+    return _SegmenterConfig(
+        encoder=encoder_config(encoder, options.get("encoder", {})),
+        decoder=config_from_options(DECODERS[decoder].config, options.get("decoder", {})),
+    )
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Split the name of an encoder and a decoder, both known."""
+    encoder, plus, decoder = name.partition("+")
+    if not plus and encoder in list_encoders():
+        message = f"{name} is an encoder; add a decoder: {name}+{', +'.join(sorted(DECODERS))}"
+        raise OptionError(message)
+    if not plus:
+        message = (
+            f"no network is called {name!r}{closest(name, [*MODELS, *list_encoders()])}; the "
+            f"networks are {', '.join(sorted(MODELS))}, and ENCODER+DECODER with the encoders "
+            f"{', '.join(list_encoders())} and the decoders {', '.join(sorted(DECODERS))}"
+        )
+        raise OptionError(message)
+    find_encoder(encoder)
+    if decoder not in DECODERS:
+        message = (
+            f"no decoder is called {decoder!r}{closest(decoder, DECODERS)}; "
+            f"the decoders are {', '.join(sorted(DECODERS))}"
+        )
+        raise OptionError(message)
+    return encoder, decoder

@@ -6,6 +6,10 @@ from typing_extensions import override
 
 from rsmamba.models.decoders.base import Decoder
 from rsmamba.models.encoders.base import Encoder
+from rsmamba.models.layers.padding import pad_to_multiple
+
+# Encoders halve the image five times at most, or cut it into patches of 16 pixels.
+INPUT_MULTIPLE = 32
 
 
 class Segmenter(nn.Module):
@@ -25,5 +29,7 @@ class Segmenter(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map a normalised image (B, C, H, W), any H and W, to logits (B, K, H, W)."""
         height, width = image.shape[-2:]
-        logits: torch.Tensor = self.decoder(self.encoder(image), (height, width))
-        return logits
+        # Some encoders drop the pixels that do not fill a last patch; none of ours may be lost.
+        padded = pad_to_multiple(image, INPUT_MULTIPLE)
+        logits: torch.Tensor = self.decoder(self.encoder(padded), padded.shape[-2:])
+        return logits[..., :height, :width]

@@ -29,12 +29,15 @@ class ModelConfig:
     Attributes:
         name: Name of a network as `create_model` knows it.
         options: Its options.
+        weights: Official checkpoint that the encoder starts from, or a file that
+            `rsmamba models convert` wrote; None starts afresh.
         storage: Number type of the weights in the model files.
         licence: Licence of the model file, as written into its header.
     """
 
     name: str = "cvmh_unet_small"
     options: dict[str, Any] = field(default_factory=dict)
+    weights: str | None = None
     storage: Storage = "float32"
     licence: str | None = None
 

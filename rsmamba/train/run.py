@@ -13,6 +13,7 @@ from torch import nn
 
 from rsmamba.errors import ConfigError, DeviceError, OptionError, OutputError, RsmambaError
 from rsmamba.models.model_file import resolve_device, save_model
+from rsmamba.models.pretrained import start_from
 from rsmamba.models.registry import create_model, describe_architecture, model_entry
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.callbacks import EpochEnd, EpochRecord, WriteModel
@@ -197,6 +198,8 @@ def _build_model(
             in_channels=data.num_bands,
             **config.model.options,
         )
+        if config.model.weights is not None:
+            start_from(network, name, weights=config.model.weights)
     return SceneModel(
         network,
         classes=config.data.classes,

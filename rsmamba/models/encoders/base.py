@@ -29,7 +29,8 @@ class Encoder(nn.Module, ABC):
             image: Normalised image (B, C, H, W), any H and W.
 
         Returns:
-            One map (B, out_channels[i], ceil(H / strides[i]), ceil(W / strides[i])) for each i.
+            One map (B, out_channels[i], H_i, W_i) for each i; H_i is H / strides[i], rounded up
+            or down as the official network does.
         """
 
 
