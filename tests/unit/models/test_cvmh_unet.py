@@ -16,6 +16,7 @@ from rsmamba.models.fusion import (
 )
 from rsmamba.models.layers.drop_path import DropPath
 from rsmamba.models.layers.patch import PatchExpanding, PatchMerging
+from rsmamba.models.layers.stage import Stage
 from rsmamba.ops.dct import TOP16_FREQUENCIES, dct_basis
 
 BASELINE = {"block": "vss", "fusion": "add", "paths": "cross", "stage_residual": False}
@@ -162,7 +163,7 @@ def test_published_dct_size_gives_the_same_fusion_for_a_larger_tile() -> None:
 def test_merging_takes_the_corners_in_the_order_of_released_weights() -> None:
     """(0,0), (1,0), (0,1), (1,1) as (row, column) offsets."""
     merging = PatchMerging(1)
-    merging.norm = torch.nn.Identity()  # only the order is of interest
+    merging.norm = torch.nn.Identity()  # type: ignore[assignment]  # only the order is of interest
     merging.reduction = torch.nn.Identity()  # type: ignore[assignment]  # likewise
     cell = torch.tensor([[0.0, 1.0], [2.0, 3.0]]).view(1, 2, 2, 1)
     assert merging(cell).flatten().tolist() == [0.0, 2.0, 1.0, 3.0]
