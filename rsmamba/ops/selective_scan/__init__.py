@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rsmamba.errors import ShapeError
-from rsmamba.ops.dispatch import Backend, choose, is_traced
+from rsmamba.ops.dispatch import Backend, choose, computing_dtype, is_traced, row_dtype
 from rsmamba.ops.selective_scan.operator import selective_scan_forward, selective_scan_op
 
 __all__ = ["selective_scan"]
@@ -69,14 +69,24 @@ def selective_scan(
     problem = _shape_problem(tensors)
     if problem:
         raise ShapeError(problem)
-    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-    chosen = choose("selective_scan", backend=backend, device=x.device, dtype=dtype)
+    dtype = computing_dtype(x)
+    chosen = choose(
+        "selective_scan", backend=backend, device=x.device, dtype=dtype, states=A.shape[2]
+    )
     keep_states = torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad for tensor in tensors.values()
     )
     traced = keep_states or is_traced(*tensors.values())
+    rows = {
+        name: tensor.to(row_dtype(tensor, backend=chosen, dtype=dtype))
+        for name, tensor in (("x", x), ("dt", dt), ("B", B), ("C", C))
+    }
+    parameters = {
+        name: None if tensor is None else tensor.to(dtype)
+        for name, tensor in (("A", A), ("D", D), ("dt_bias", dt_bias))
+    }
     y, _ = _RUN[traced](
-        *(None if tensor is None else tensor.to(dtype) for tensor in tensors.values()),
+        *({**parameters, **rows}[name] for name in tensors),
         softplus,
         keep_states,
         chosen,

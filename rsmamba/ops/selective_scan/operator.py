@@ -6,23 +6,29 @@ is chosen before the call.
 """
 
 import importlib
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rsmamba.ops.selective_scan.chunked import (
-    ScanInputs,
-    chunked_backward,
-    chunked_forward,
-    num_chunks,
-)
+from rsmamba.ops.selective_scan.chunked import ScanInputs
+from rsmamba.ops.selective_scan.kept_states import SHAPES
+
+# Module and prefix of the functions of each backend; a module loads its compiler when imported.
+_BACKENDS = {
+    "numba": ("rsmamba.ops.selective_scan.compiled", "compiled"),
+    "torch": ("rsmamba.ops.selective_scan.chunked", "chunked"),
+    "triton": ("rsmamba.ops.selective_scan.triton_scan", "triton"),
+    "mamba_ssm": ("rsmamba.ops.selective_scan.mamba_ssm", "mamba_ssm"),
+}
 
 
-def _compiled() -> ModuleType:
-    """Load the compiled backend, and numba with it, when it is first needed."""
-    return importlib.import_module("rsmamba.ops.selective_scan.compiled")
+def _function(backend: str, name: str) -> Callable[..., Any]:
+    """Load a backend when it is first needed and return one of its two functions."""
+    module, prefix = _BACKENDS[backend]
+    function: Callable[..., Any] = getattr(importlib.import_module(module), f"{prefix}_{name}")
+    return function
 
 
 def selective_scan_forward(
@@ -39,9 +45,10 @@ def selective_scan_forward(
 ) -> tuple[Tensor, Tensor]:
     """Return the outputs and the kept states of a scan."""
     inputs = ScanInputs(x, dt, A, B, C, D, dt_bias)
-    forward = _compiled().compiled_forward if backend == "numba" else chunked_forward
+    forward = _function(backend, "forward")
     with torch.autocast(x.device.type, enabled=False):
-        return forward(inputs, softplus=softplus, keep_states=keep_states)
+        y, kept = forward(inputs, softplus=softplus, keep_states=keep_states)
+    return y, kept
 
 
 selective_scan_op = torch.library.custom_op(
@@ -65,7 +72,7 @@ def selective_scan_backward_op(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of x, dt, A, B, C, D and dt_bias."""
     inputs = ScanInputs(x, dt, A, B, C, D, dt_bias)
-    backward = _compiled().compiled_backward if backend == "numba" else chunked_backward
+    backward = _function(backend, "backward")
     with torch.autocast(x.device.type, enabled=False):
         grads = backward(dy, inputs, states=states, softplus=softplus)
     return grads.x, grads.dt, grads.A, grads.B, grads.C, grads.D, grads.dt_bias
@@ -86,12 +93,10 @@ def _(
 ) -> tuple[Tensor, Tensor]:
     """Return the shapes of a forward call."""
     del dt, B, C, D, dt_bias, softplus
-    batch, paths, length, channels = x.shape
-    chunks = num_chunks(length) if keep_states else 0
-    shape = (chunks, batch, *A.shape)
-    if backend == "numba":
-        shape = (batch, paths, chunks, -(-channels // 16), A.shape[2], 16)
-    return torch.empty_like(x, memory_format=torch.contiguous_format), x.new_empty(shape)
+    shape = SHAPES[backend](x.shape, A.shape[2], keep=keep_states)
+    dtype = x.dtype if x.dtype == torch.float64 else torch.float32
+    kept = x.new_empty(shape, dtype=dtype)
+    return torch.empty_like(x, memory_format=torch.contiguous_format), kept
 
 
 @selective_scan_backward_op.register_fake

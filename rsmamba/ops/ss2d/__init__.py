@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from rsmamba.errors import ShapeError
-from rsmamba.ops.dispatch import Backend, choose, is_traced
+from rsmamba.ops.dispatch import (
+    Backend,
+    Chosen,
+    choose,
+    computing_dtype,
+    is_traced,
+    row_dtype,
+)
 from rsmamba.ops.scan_paths import NUM_PATHS, ScanPaths
 from rsmamba.ops.ss2d.composite import ss2d_composite
 from rsmamba.ops.ss2d.operator import ss2d_forward, ss2d_scan_op
@@ -69,11 +76,12 @@ def ss2d_scan(
     problem = _shape_problem(x, projections, parameters, paths=paths)
     if problem:
         raise ShapeError(problem)
-    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-    chosen = choose("ss2d_scan", backend=backend, device=x.device, dtype=dtype)
-    maps = [tensor.to(dtype) for tensor in (x, projections)]
-    if chosen == "numba":
-        y = _fused(*maps, *(tensor.to(dtype) for tensor in parameters.values()), paths=paths)
+    dtype = computing_dtype(x)
+    chosen = choose("ss2d_scan", backend=backend, device=x.device, dtype=dtype, states=A.shape[2])
+    maps = [t.to(row_dtype(t, backend=chosen, dtype=dtype)) for t in (x, projections)]
+    if chosen in {"numba", "triton"}:
+        tensors = (*maps, *(tensor.to(dtype) for tensor in parameters.values()))
+        y = _fused(*tensors, paths=paths, backend=chosen)
     else:
         with torch.autocast(x.device.type, enabled=False):
             y = ss2d_composite(
@@ -85,10 +93,10 @@ def ss2d_scan(
     return y.to(x.dtype)
 
 
-def _fused(*tensors: Tensor, paths: ScanPaths) -> Tensor:
+def _fused(*tensors: Tensor, paths: ScanPaths, backend: Chosen) -> Tensor:
     """Run the fused operator."""
     keep_states = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    y, _ = _RUN[keep_states or is_traced(*tensors)](*tensors, paths, keep_states)
+    y, _ = _RUN[keep_states or is_traced(*tensors)](*tensors, paths, keep_states, backend)
     return y
 
 

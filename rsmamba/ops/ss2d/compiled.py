@@ -1,7 +1,6 @@
 """SS2D by the compiled CPU kernels: pixels are visited in scan order, no sequence is built."""
 
 import functools
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,26 +18,7 @@ from rsmamba.ops.cpu_kernels.run import (
     zero_sums,
 )
 from rsmamba.ops.scan_paths import ScanPaths, scan_orders
-
-
-class Ss2dInputs(NamedTuple):
-    """The tensors of an SS2D scan, float32 on the CPU; also the shape of its gradients.
-
-    Attributes:
-        x: Feature map, (B, H, W, D).
-        projections: Low-rank step size, input and output terms, (B, H, W, K, R + 2N).
-        dt_weight: Step-size projection, (K, D, R).
-        dt_bias: Bias of the step size, (K, D).
-        A: State decay rates, negative, (K, D, N).
-        D: Skip terms, (K, D).
-    """
-
-    x: Tensor
-    projections: Tensor
-    dt_weight: Tensor
-    dt_bias: Tensor
-    A: Tensor
-    D: Tensor
+from rsmamba.ops.ss2d.inputs import Ss2dInputs
 
 
 def compiled_forward(

@@ -1,0 +1,1 @@
+"""The selective scan for CUDA GPUs in Triton: one forward and one backward for both operators."""
