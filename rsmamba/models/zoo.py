@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor, nn
@@ -81,6 +82,30 @@ def encoder_config(name: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN40
     """
     family, variant = find_encoder(name)
     return config_from_options(family.config, {**variant.options, **options})
+
+
+def official_options(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the arguments of an official constructor into options of an encoder.
+
+    Args:
+        name: Name of an encoder of the family.
+        arguments: Keyword arguments, as the official configuration files hold them.
+
+    Returns:
+        Every option of the same network, for ``create_encoder`` and ``create_classifier``.
+
+    Raises:
+        OptionError: If the encoder has no official code, or an argument is unknown.
+
+    Example:
+        >>> official_options("vssd_tiny", {"d_state": 8, "depths": [2, 2, 8, 4]})["d_state"]
+        8
+    """
+    family, _ = find_encoder(name)
+    if family.config_from_official is None:
+        message = f"no official code of {family.name} is released"
+        raise OptionError(message)
+    return asdict(family.config_from_official(arguments))
 
 
 def create_encoder(

@@ -34,6 +34,7 @@ class Family:
         rename: Names of the official checkpoint, or None where none is released.
         new_in_encoder: Patterns of encoder keys that a classification checkpoint lacks.
         adapt: Changes values of a renamed checkpoint to fit a module.
+        config_from_official: Turns the arguments of the official constructor into a configuration.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Family:
     rename: Rename | None = None
     new_in_encoder: tuple[str, ...] = ()
     adapt: Callable[[State, nn.Module], State] | None = None
+    config_from_official: Callable[[Mapping[str, Any]], Any] | None = None
 
 
 def family_of(package: ModuleType, upstream: ModuleType | None = None) -> Family:
@@ -67,4 +69,5 @@ def family_of(package: ModuleType, upstream: ModuleType | None = None) -> Family
         rename=None if upstream is None else upstream.rename,
         new_in_encoder=getattr(upstream, "NEW_IN_ENCODER", ()),
         adapt=getattr(upstream, "adapt", None),
+        config_from_official=getattr(upstream, "config_from_official", None),
     )

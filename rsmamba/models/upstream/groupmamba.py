@@ -5,11 +5,15 @@ modules `mamba_g1` to `mamba_g4`; ours holds them in one, so `adapt` joins their
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
 from rsmamba.models.encoders.family import Part, State
+from rsmamba.models.encoders.groupmamba.config import Config
+from rsmamba.models.options import config_from_options
 
 NEW_IN_ENCODER: tuple[str, ...] = ()
 """The norms of all stages are in a classification checkpoint; the last saw class tokens only."""
@@ -32,6 +36,29 @@ _CLASSIFIER_ONLY = ("post_network.", "head.", "dist_head.")
 _FIRST_GROUP = re.compile(r"(?P<scan>.*\.scan\.)mamba_g1\.(?P<name>.+)")
 # Joined along a new first axis; the others have one of their own, or take the groups as channels.
 _NEW_AXIS = frozenset({"in_proj.weight", "out_proj.weight", "A_logs", "Ds"})
+
+
+# Arguments of ours elsewhere, or without an effect; `norm_layer` only brings its eps.
+_NO_OPTIONS = {"in_chans", "num_classes", "num_stages", "norm_layer", "drop_rate"}
+
+
+def config_from_official(arguments: Mapping[str, Any]) -> Config:
+    """Say in our words what the official constructor was given.
+
+    Args:
+        arguments: Keyword arguments of `GroupMamba`; the numbers of bands and classes are passed
+            over.
+
+    Returns:
+        The configuration of the same network.
+
+    Raises:
+        OptionError: If an argument is unknown.
+    """
+    options = {name: value for name, value in arguments.items() if name not in _NO_OPTIONS}
+    if "drop_path_rate" in options:
+        options["drop_path"] = options.pop("drop_path_rate")
+    return config_from_options(Config, options)
 
 
 def rename(key: str, *, part: Part) -> str | None:

@@ -1,17 +1,52 @@
 """Names of the official PlainMamba checkpoints (ChenhongyiYang/PlainMamba)."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from torch import nn
 
 from rsmamba.models.encoders.family import Part, State
 from rsmamba.models.encoders.plainmamba.backbone import Backbone
+from rsmamba.models.encoders.plainmamba.config import VARIANTS, Config
 from rsmamba.models.layers.position import resize_square_embedding
+from rsmamba.models.options import config_from_options
 
 NEW_IN_ENCODER = (r"out_norms\.", r"pyramid\.")
 """Keys of our encoder that a classification checkpoint does not hold."""
 
 _OUT_NORM = re.compile(r"norm_layer(\d+)\.(.+)")
+
+
+# Arguments of ours elsewhere, or that change first values, the training or the speed only.
+_NO_OPTIONS = {
+    "type", "arch", "in_channels", "dt_init", "dt_min", "dt_max", "dt_scale", "dt_init_floor",
+    "default_hw_shape", "init_cfg", "convert_syncbn", "freeze_patch_embed", "pre_norm",
+}  # fmt: skip
+
+
+def config_from_official(arguments: Mapping[str, Any]) -> Config:
+    """Say in our words what the official constructor was given.
+
+    Args:
+        arguments: The configuration of an official classifier, or its part "backbone"; `arch` may
+            name a published size ("L1").
+
+    Returns:
+        The configuration of the same network, with the four maps of one size of the official
+        dense form.
+
+    Raises:
+        OptionError: If an argument is unknown.
+    """
+    backbone = dict(arguments.get("backbone", arguments))
+    layer = dict(backbone.pop("layer_cfgs", {}))
+    mixer = dict(layer.pop("mamba_cfg", {}))
+    name = f"plainmamba_{str(backbone.get('arch')).lower()}"
+    options = {**(VARIANTS[name].options if name in VARIANTS else {}), "pyramid": False}
+    for part in (backbone, layer, mixer):
+        options |= {name: value for name, value in part.items() if name not in _NO_OPTIONS}
+    return config_from_options(Config, options)
 
 
 def rename(key: str, *, part: Part) -> str | None:

@@ -1,14 +1,18 @@
 """Names of the official ViM checkpoints (hustvl/Vim)."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
 from rsmamba.models.encoders.family import Part, State
 from rsmamba.models.encoders.vim.backbone import Backbone
+from rsmamba.models.encoders.vim.config import Config
 from rsmamba.models.encoders.vim.sequence import class_positions, insert_entries, split_entries
 from rsmamba.models.layers.position import resize_square_embedding
+from rsmamba.models.options import config_from_options
 
 NEW_IN_ENCODER = (r"pyramid\.",)
 """Keys of our encoder that a classification checkpoint does not hold."""
@@ -19,6 +23,35 @@ _PYRAMID = re.compile(r"fpn(\d)\.(.*)")
 _WHOLE_NETWORK = ("norm_f.", "head.")
 # In their order in the sequence; a network has the first, or the other two, or none.
 _CLASS_TOKENS = ("backbone.cls_token", "backbone.cls_token_head", "backbone.cls_token_tail")
+
+
+# Arguments of ours elsewhere, or that choose a kernel or first values.
+_NO_OPTIONS = {
+    "channels", "in_chans", "num_classes", "fused_add_norm", "ssm_cfg", "initializer_cfg",
+    "ft_seq_len", "if_bimamba", "device", "dtype", "pretrained",
+}  # fmt: skip
+
+
+def config_from_official(arguments: Mapping[str, Any]) -> Config:
+    """Say in our words what the official constructor was given.
+
+    Args:
+        arguments: Keyword arguments of `VisionMamba` or `VisionMambaSeg`; the numbers of bands and
+            classes and the choice of kernels are passed over.
+
+    Returns:
+        The configuration of the same network.
+
+    Raises:
+        OptionError: If an argument is unknown. The misspelt `if_devide_out` is passed over, as
+            the official constructor does.
+    """
+    ignored = _NO_OPTIONS | {"if_devide_out"}
+    options = {name: value for name, value in arguments.items() if name not in ignored}
+    if "out_indices" not in options and "depth" in options:
+        last = int(options["depth"]) - 1
+        options["out_indices"] = (last,) * 4
+    return config_from_options(Config, options)
 
 
 def rename(key: str, *, part: Part) -> str | None:

@@ -62,7 +62,7 @@ def config_from_official(arguments: Mapping[str, Any]) -> Config:
         for name, value in given.items()
         if name not in _NO_OPTIONS
     }
-    options.setdefault("attn_types", ("mamba2",) * len(given["depths"]))
+    options.setdefault("attn_types", ("mamba2",) * len(given.get("depths", Config().depths)))
     return config_from_options(Config, {"edition": "iccv" if flags else "arxiv", **options})
 
 
