@@ -1,286 +1,221 @@
 """The forward kernel: some tasks of a scan.
 
-For each path and each chunk of 64 tokens, block after block of 16 channels: step sizes and inputs
-of the whole chunk first (no token waits for another), then the states group by group, which stay
-in registers while the chunk passes, then the outputs. Working block after block within a chunk
-reads whole rows of the map, in any scan order.
+Tokens pass in lots of a few, and the blocks of 16 channels of a lot one after the other, so that
+every row is read and written from end to end, in any scan order, and nothing but the states is put
+aside. While one lot passes, the rows of the next are asked for: with few states memory sets the
+pace. Within a block the states follow each other, each with all tokens of the lot, whose powers of
+two do not wait for one another.
 
-Scratch memory, in vectors: 16 for the pixels of a chunk and of the next, 64 each for steps, inputs
-and outputs, 2 spare, then N for each block of the task.
+Scratch memory, in vectors: 5 tables of 8 addresses for each of two lots and for the tail of a row,
+24 vectors for that tail, then N states and an output that goes nowhere for each block of the task.
 """
 
 from typing import Any
 
 from rsmamba.ops.cpu_kernels.compiling import kernel, part
 from rsmamba.ops.cpu_kernels.emit import LANES, VECTOR_BYTES
-from rsmamba.ops.cpu_kernels.plan import CHUNK, Task
-from rsmamba.ops.cpu_kernels.states import advance, load_states, store_states
+from rsmamba.ops.cpu_kernels.lots import (
+    add_groups,
+    add_products,
+    add_rows,
+    addresses_of,
+    load_rows,
+    multiply_groups,
+    prefetch_rows,
+    softplus_of,
+    spread,
+    store_rows,
+)
+from rsmamba.ops.cpu_kernels.plan import CHUNK
+from rsmamba.ops.cpu_kernels.rows import (
+    clear,
+    find_task,
+    kept_place,
+    parameter_place,
+    pixel_of,
+    row_address,
+)
+from rsmamba.ops.cpu_kernels.states import advance_state
 from rsmamba.ops.cpu_kernels.vectors import (
-    add,
-    broadcast,
     copy_floats,
     flush_denormals,
-    fma,
     load,
-    load_int32,
     load_int64,
-    multiply,
     prefetch,
     restore_denormals,
-    softplus_and_slope_of_four,
-    softplus_of_four,
-    store,
     store_int64,
     zero,
 )
 
-_STEPS = 16 * VECTOR_BYTES
-_INPUTS = _STEPS + CHUNK * VECTOR_BYTES
-_OUTPUTS = _INPUTS + CHUNK * VECTOR_BYTES
-_SPARE = _OUTPUTS + CHUNK * VECTOR_BYTES
-_STATES = _SPARE + 2 * VECTOR_BYTES
+_X, _STEPS, _Y, _B, _C = (place * VECTOR_BYTES for place in range(5))  # tables of a lot
+_TABLES = 5 * VECTOR_BYTES
+_TAIL = 3 * _TABLES
+_STATES = _TAIL + 3 * 8 * VECTOR_BYTES
 
 
 def forward_scratch_bytes(blocks: int, states: int) -> int:
     """Return the scratch memory of a task with so many blocks and states."""
-    return _STATES + blocks * states * VECTOR_BYTES
+    return _STATES + blocks * (states + 1) * VECTOR_BYTES
 
 
 @kernel
 def scan_forward(
-    scan: Any, y: Any, cut: Any, first: Any, last: Any, scratch: Any, width: Any, lot: Any
+    scan: Any, y: Any, cut: Any, first: Any, last: Any, scratch: Any, lot: Any
 ) -> None:
-    """Run the tasks from `first` to before `last`.
-
-    `width` is a tuple as long as a group of states, `lot` one as long as the tokens that pass
-    together. A last lot may run over the end of the sequence: it repeats the last token.
-    """
+    """Run the tasks from `first` to before `last`; `lot` is as long as the tokens of a lot."""
     before = flush_denormals()
     for index in range(first, last):
-        _scan_paths(scan, y, find_task(scan, cut, index), scratch, width, lot)
+        task = find_task(scan, cut, index)
+        for path in range(task.first_path, task.last_path):
+            clear(scratch + _STATES, (task.last_block - task.first_block) * scan.states)
+            _locate(scan, y, task, path, 0, scratch, scratch, lot)
+            for token in range(0, scan.length, len(lot)):
+                _pass_lot(scan, y, task, path, token, scratch, lot)
     restore_denormals(before)
 
 
 @part
-def find_task(scan: Any, cut: Any, index: Any) -> Any:
-    """Return task number `index`."""
-    blocks = (scan.channels + LANES - 1) // LANES
-    paths = scan.paths // cut.groups
-    piece = index % cut.pieces
-    group = index // cut.pieces % cut.groups
-    item = index // (cut.pieces * cut.groups)
-    return Task(
-        item,
-        group * paths,
-        (group + 1) * paths,
-        piece * blocks // cut.pieces,
-        (piece + 1) * blocks // cut.pieces,
-        piece * cut.batch + item,
-    )
-
-
-@part
-def _scan_paths(scan: Any, y: Any, task: Any, scratch: Any, width: Any, lot: Any) -> None:
-    """Scan the paths of a task, chunk after chunk and block after block."""
-    blocks = (scan.channels + LANES - 1) // LANES
-    for path in range(task.first_path, task.last_path):
-        clear(scratch + _STATES, (task.last_block - task.first_block) * scan.states)
-        for first in range(0, scan.length, CHUNK):
-            tokens = min(CHUNK, scan.length - first)
-            locate(scan, path, first, first + CHUNK, scratch)
-            for block in range(task.first_block, task.last_block):
-                states = scratch + _STATES + (block - task.first_block) * scan.states * VECTOR_BYTES
-                if scan.kept != 0:
-                    chunks = (scan.length + CHUNK - 1) // CHUNK
-                    index = ((task.batch * scan.paths + path) * chunks + first // CHUNK) * blocks
-                    kept = scan.kept + (index + block) * scan.states * VECTOR_BYTES
-                    copy_floats(kept, states, scan.states * LANES)
-                step_sizes(
-                    scan, task.batch, path, block, scratch, scratch + _STEPS, 0, scratch + _SPARE
-                )
-                ahead = (block - task.first_block) * CHUNK
-                _prepare(scan, task, path, block, ahead, scratch)
-                _advance_states(
-                    scan, y, task, path, block, ahead, tokens, scratch, states, width, lot
-                )
-                _write(scan, y, task.batch, path, block, tokens, scratch)
-
-
-@part
-def clear(address: Any, count: Any) -> None:
-    """Set vectors to zero."""
-    for index in range(count):
-        store(address + index * VECTOR_BYTES, zero())
-
-
-@part
-def locate(scan: Any, path: Any, first: Any, ahead: Any, pixels: Any) -> None:
-    """Write the pixels of a chunk's tokens, and of the chunk that begins at token `ahead`.
-
-    Places after the last token repeat its pixel.
-    """
-    for index in range(2 * CHUNK):
-        token = first + index
-        if index >= CHUNK:
-            token = ahead + index - CHUNK
-        token = min(max(token, 0), scan.length - 1)
-        pixel = token
-        if scan.order != 0:
-            pixel = load_int32(scan.order + (path * scan.length + token) * 4)
-        store_int64(pixels + index * 8, pixel)
-
-
-@part
-def prefetch_line(rows: Any, task: Any, path: Any, line: Any, pixels: Any) -> None:
-    """Ask for one line of the rows that the next chunk will touch.
-
-    Lines are counted row after row, and 64 of them are asked for in the course of each block's
-    work: memory delivers neighbouring lines fastest, and never more than it can in that time.
-    """
-    blocks = task.last_block - task.first_block
-    row = (line * (2**32 // blocks + 1)) >> 32  # line // blocks
-    pixel = load_int64(pixels + (CHUNK + row) * 8)
-    shift = (task.first_block + line - row * blocks) * VECTOR_BYTES
-    prefetch(row_address(rows, task.batch, path, pixel) + shift)
-
-
-@part
-def row_address(rows: Any, batch: Any, path: Any, pixel: Any) -> Any:
-    """Return the address of one row."""
-    return rows.address + batch * rows.batch + path * rows.path + pixel * rows.pixel
-
-
-@part
-def load_lanes(address: Any, lanes: Any, spare: Any) -> Any:
-    """Load 16 channels, or the last few of a row by way of the spare vector."""
-    if lanes < LANES:
-        store(spare, zero())
-        copy_floats(spare, address, lanes)
-        return load(spare)
-    return load(address)
-
-
-@part
-def store_lanes(address: Any, value: Any, lanes: Any, spare: Any) -> None:
-    """Store 16 channels, or the last few of a row by way of the spare vector."""
-    if lanes < LANES:
-        store(spare, value)
-        copy_floats(address, spare, lanes)
-    else:
-        store(address, value)
-
-
-@part
-def step_sizes(
-    scan: Any,
-    batch: Any,
-    path: Any,
-    block: Any,
-    pixels: Any,
-    steps: Any,
-    slopes: Any,
-    spare: Any,
+def _locate(
+    scan: Any, y: Any, task: Any, path: Any, first: Any, scratch: Any, tables: Any, lot: Any
 ) -> None:
-    """Write the step sizes of a chunk, and the slopes of their softplus if `slopes` is not 0."""
-    blocks = (scan.channels + LANES - 1) // LANES
-    bias = load(scan.dt_bias + (path * blocks + block) * VECTOR_BYTES)
-    weights = scan.dt_weight + (path * blocks + block) * scan.rank * VECTOR_BYTES
-    base = row_address(scan.steps, batch, path, 0)
-    lanes = min(LANES, scan.channels - block * LANES)
-    for token in range(0, CHUNK, 4):
-        row0 = base + load_int64(pixels + token * 8) * scan.steps.pixel
-        row1 = base + load_int64(pixels + token * 8 + 8) * scan.steps.pixel
-        row2 = base + load_int64(pixels + token * 8 + 16) * scan.steps.pixel
-        row3 = base + load_int64(pixels + token * 8 + 24) * scan.steps.pixel
-        target = steps + token * VECTOR_BYTES
-        if scan.rank == 0:
-            shift = block * VECTOR_BYTES
-            store(target, add(bias, load_lanes(row0 + shift, lanes, spare)))
-            store(target + VECTOR_BYTES, add(bias, load_lanes(row1 + shift, lanes, spare)))
-            store(target + 2 * VECTOR_BYTES, add(bias, load_lanes(row2 + shift, lanes, spare)))
-            store(target + 3 * VECTOR_BYTES, add(bias, load_lanes(row3 + shift, lanes, spare)))
-        else:
-            sum0, sum1, sum2, sum3 = bias, bias, bias, bias
-            for r in range(scan.rank):
-                weight = load(weights + r * VECTOR_BYTES)
-                sum0 = fma(broadcast(row0 + 4 * r), weight, sum0)
-                sum1 = fma(broadcast(row1 + 4 * r), weight, sum1)
-                sum2 = fma(broadcast(row2 + 4 * r), weight, sum2)
-                sum3 = fma(broadcast(row3 + 4 * r), weight, sum3)
-            store(target, sum0)
-            store(target + VECTOR_BYTES, sum1)
-            store(target + 2 * VECTOR_BYTES, sum2)
-            store(target + 3 * VECTOR_BYTES, sum3)
-        if slopes != 0:
-            softplus_and_slope_of_four(target, slopes + token * VECTOR_BYTES)
-        elif scan.softplus != 0:
-            softplus_of_four(target)
+    """Write the row addresses of the tokens of a lot and ask for their small rows.
+
+    Places after the last token repeat its pixel, and what they put out goes nowhere.
+    """
+    states = (task.last_block - task.first_block) * scan.states
+    nowhere = scratch + _STATES + (states - task.first_block) * VECTOR_BYTES
+    for index in range(len(lot)):
+        pixel = pixel_of(scan, path, first + index)
+        place = tables + index * 8
+        B = row_address(scan.B, task.batch, path, pixel)
+        C = row_address(scan.C, task.batch, path, pixel)
+        steps = row_address(scan.steps, task.batch, path, pixel)
+        outputs = row_address(y, task.batch, path, pixel)
+        store_int64(place + _X, row_address(scan.x, task.batch, path, pixel))
+        store_int64(place + _STEPS, steps)
+        store_int64(place + _Y, outputs if first + index < scan.length else nowhere)
+        store_int64(place + _B, B)
+        store_int64(place + _C, C)
+        if scan.rank != 0:
+            prefetch(steps)
+        prefetch(B)
+        prefetch(C)
 
 
 @part
-def _prepare(scan: Any, task: Any, path: Any, block: Any, ahead: Any, scratch: Any) -> None:
-    """Write the inputs step * x of a chunk and its first outputs D * x."""
-    blocks = (scan.channels + LANES - 1) // LANES
-    skip = load(scan.D + (path * blocks + block) * VECTOR_BYTES)
-    base = row_address(scan.x, task.batch, path, 0) + block * VECTOR_BYTES
-    lanes = min(LANES, scan.channels - block * LANES)
-    for token in range(CHUNK):
-        prefetch_line(scan.x, task, path, ahead + token, scratch)
-        pixel = load_int64(scratch + token * 8)
-        x = load_lanes(base + pixel * scan.x.pixel, lanes, scratch + _SPARE)
-        place = scratch + token * VECTOR_BYTES
-        store(place + _INPUTS, multiply(load(place + _STEPS), x))
-        store(place + _OUTPUTS, multiply(skip, x))
-
-
-@part
-def _advance_states(
+def _pass_lot(
     scan: Any,
     y: Any,
     task: Any,
     path: Any,
-    block: Any,
-    ahead: Any,
-    tokens: Any,
+    first: Any,
     scratch: Any,
-    states: Any,
-    width: Any,
     lot: Any,
 ) -> None:
-    """Pass the chunk through the states of a block, group after group."""
-    blocks = (scan.channels + LANES - 1) // LANES
-    B = row_address(scan.B, task.batch, path, 0)
-    C = row_address(scan.C, task.batch, path, 0)
-    for first in range(0, scan.states, len(width)):
-        A2 = scan.A2 + ((path * blocks + block) * scan.states + first) * VECTOR_BYTES
-        group = load_states(states + first * VECTOR_BYTES, width)
-        for token in range(0, tokens, len(lot)):
-            place = scratch + token * VECTOR_BYTES
-            if first == 0:
-                for index in range(token, token + len(lot)):
-                    prefetch_line(y, task, path, ahead + index, scratch)
-                    if scan.rank == 0:
-                        prefetch_line(scan.steps, task, path, ahead + index, scratch)
-            group = advance(
-                group,
-                lot,
-                A2,
-                (place + _STEPS, place + _INPUTS, place + _OUTPUTS),
-                (B + first * 4, scan.B.pixel, scratch + token * 8),
-                (C + first * 4, scan.C.pixel),
-            )
-        store_states(states + first * VECTOR_BYTES, group)
+    """Pass the tokens of a lot through all blocks of the task."""
+    half = first // len(lot) % 2
+    tables = scratch + half * _TABLES
+    ahead = scratch + (1 - half) * _TABLES
+    _locate(scan, y, task, path, first + len(lot), scratch, ahead, lot)
+    if scan.kept != 0 and first % CHUNK == 0:
+        kept = scan.kept + kept_place(scan, task.batch, path, first, task.first_block)
+        count = (task.last_block - task.first_block) * scan.states
+        copy_floats(kept, scratch + _STATES, count * LANES)
+    added = scan.summed != 0 and path > 0
+    full = min(task.last_block, scan.channels // LANES)
+    for block in range(task.first_block, full):
+        shift = block * VECTOR_BYTES
+        prefetch_rows(ahead + _X, shift, lot)
+        if scan.rank == 0:
+            prefetch_rows(ahead + _STEPS, shift, lot)
+        prefetch_rows(ahead + _Y, shift, lot)
+        state = scratch + _STATES + (block - task.first_block) * scan.states * VECTOR_BYTES
+        outputs = _outputs(scan, path, block, state, tables, shift, lot)
+        if added:
+            outputs = add_rows(outputs, tables + _Y, shift)
+        store_rows(tables + _Y, shift, outputs)
+    if full < task.last_block:
+        state = scratch + _STATES + (full - task.first_block) * scan.states * VECTOR_BYTES
+        _pass_tail(scan, path, full, added, tables, scratch, state, lot)
 
 
 @part
-def _write(scan: Any, y: Any, batch: Any, path: Any, block: Any, tokens: Any, scratch: Any) -> None:
-    """Write the chunk's outputs, or add them to those of the paths before."""
-    base = row_address(y, batch, path, 0) + block * VECTOR_BYTES
-    lanes = min(LANES, scan.channels - block * LANES)
-    spare = scratch + _SPARE
-    for token in range(tokens):
-        address = base + load_int64(scratch + token * 8) * y.pixel
-        value = load(scratch + _OUTPUTS + token * VECTOR_BYTES)
-        if scan.summed != 0 and path > 0:
-            value = add(load_lanes(address, lanes, spare), value)
-        store_lanes(address, value, lanes, spare)
+def _outputs(
+    scan: Any, path: Any, block: Any, states: Any, tables: Any, shift: Any, lot: Any
+) -> Any:
+    """Advance the states of one block and return the outputs of the lot."""
+    place = parameter_place(scan, path, block)
+    steps = step_logits(scan, place, tables + _STEPS, shift, lot)
+    if scan.softplus != 0:
+        steps = softplus_of(steps)
+    x = load_rows(tables + _X, shift, lot)
+    scaled = multiply_groups(steps, x)
+    outputs = multiply_groups(spread(load(scan.D + place), lot), x)
+    rows = (addresses_of(tables + _B, lot), addresses_of(tables + _C, lot))
+    A2 = scan.A2 + place * scan.states
+    for n in range(scan.states):
+        step = n * VECTOR_BYTES
+        rate = load(A2 + step)
+        outputs = advance_state(outputs, states + step, rate, steps, scaled, rows, 4 * n)
+    return outputs
+
+
+@part
+def step_logits(scan: Any, place: Any, table: Any, shift: Any, lot: Any) -> Any:
+    """Return the step sizes of the tokens of a lot before the softplus.
+
+    `place` is where the block's vectors lie among those of all paths and blocks.
+    """
+    steps = spread(load(scan.dt_bias + place), lot)
+    if scan.rank == 0:
+        return add_rows(steps, table, shift)
+    # Two sums for each token, since one would wait for itself.
+    odd = spread(zero(), lot)
+    weights = scan.dt_weight + place * scan.rank
+    for r in range(0, scan.rank - 1, 2):
+        weight = weights + r * VECTOR_BYTES
+        steps = add_products(steps, table, 4 * r, load(weight))
+        odd = add_products(odd, table, 4 * r + 4, load(weight + VECTOR_BYTES))
+    if scan.rank % 2 != 0:
+        last = scan.rank - 1
+        steps = add_products(steps, table, 4 * last, load(weights + last * VECTOR_BYTES))
+    return add_groups(steps, odd)
+
+
+@part
+def _pass_tail(
+    scan: Any,
+    path: Any,
+    block: Any,
+    added: Any,
+    tables: Any,
+    scratch: Any,
+    state: Any,
+    lot: Any,
+) -> None:
+    """Pass a lot through the last few channels of its rows, by way of spare vectors."""
+    spare = scratch + 2 * _TABLES
+    shift = block * VECTOR_BYTES
+    lanes = scan.channels - block * LANES
+    for index in range(len(lot)):
+        entry, to = tables + index * 8, spare + index * 8
+        vectors = scratch + _TAIL + 3 * index * VECTOR_BYTES
+        clear(vectors, 3)
+        copy_floats(vectors, load_int64(entry + _X) + shift, lanes)
+        store_int64(to + _X, vectors)
+        store_int64(to + _STEPS, load_int64(entry + _STEPS))
+        if scan.rank == 0:
+            copy_floats(vectors + VECTOR_BYTES, load_int64(entry + _STEPS) + shift, lanes)
+            store_int64(to + _STEPS, vectors + VECTOR_BYTES)
+        if added:
+            copy_floats(vectors + 2 * VECTOR_BYTES, load_int64(entry + _Y) + shift, lanes)
+        store_int64(to + _Y, vectors + 2 * VECTOR_BYTES)
+        store_int64(to + _B, load_int64(entry + _B))
+        store_int64(to + _C, load_int64(entry + _C))
+    outputs = _outputs(scan, path, block, state, spare, 0, lot)
+    if added:
+        outputs = add_rows(outputs, spare + _Y, 0)
+    store_rows(spare + _Y, 0, outputs)
+    for index in range(len(lot)):
+        target = load_int64(tables + _Y + index * 8) + shift
+        copy_floats(target, load_int64(spare + _Y + index * 8), lanes)

@@ -16,6 +16,9 @@ from rsmamba.ops.cpu_kernels.emit import LANES
 CHUNK = 64
 """Tokens of a chunk; the state is kept once for each."""
 
+LOT = 4
+"""Tokens that pass together."""
+
 
 class Rows(NamedTuple):
     """Where rows of numbers lie.

@@ -14,6 +14,7 @@ from rsmamba.ops.cpu_kernels.backward import backward_scratch_bytes, scan_backwa
 from rsmamba.ops.cpu_kernels.emit import LANES
 from rsmamba.ops.cpu_kernels.forward import forward_scratch_bytes, scan_forward
 from rsmamba.ops.cpu_kernels.plan import (
+    LOT,
     Cut,
     Gradients,
     Rows,
@@ -23,14 +24,9 @@ from rsmamba.ops.cpu_kernels.plan import (
     pack,
     unpack,
 )
-from rsmamba.ops.cpu_kernels.single import scan_single, single_scratch_bytes
-from rsmamba.ops.cpu_kernels.single_backward import (
-    scan_single_backward,
-    single_backward_scratch_bytes,
-)
 from rsmamba.ops.cpu_kernels.threads import run_tasks, scratch_address
 
-_SINGLE_LOT = 4  # tokens that pass a single state together
+_TOKENS = (0,) * LOT  # kernels take the number of tokens as the length of a tuple
 _LOG2_E = 1.4426950408889634
 _MOST_TASKS = 8  # backward tasks wanted, where memory allows
 _FEWEST_BLOCKS = 4  # of a task, since reducing what blocks share costs as much as one block
@@ -119,12 +115,8 @@ def run_forward(scan: Scan, y: Rows, batch: int) -> None:
     widest = -(-blocks // pieces)
 
     def run(first: int, last: int) -> None:
-        if scan.states == 1:
-            scratch = scratch_address(single_scratch_bytes(widest))
-            scan_single(scan, y, cut, first, last, scratch, (0,) * _SINGLE_LOT)
-        else:
-            scratch = scratch_address(forward_scratch_bytes(widest, scan.states))
-            scan_forward(scan, y, cut, first, last, scratch, *_unrolling(scan.states))
+        scratch = scratch_address(forward_scratch_bytes(widest, scan.states))
+        scan_forward(scan, y, cut, first, last, scratch, _TOKENS)
 
     run_tasks(run, cut.tasks)
 
@@ -155,17 +147,10 @@ def run_backward(scan: Scan, grads: Gradients, *, batch: int, slots: int) -> Non
     """
     cut = Cut(batch, 1 if scan.summed else scan.paths, slots)
     blocks = -(-num_blocks(scan.channels) // slots)
-    width, lot = _unrolling(scan.states)
+    size = backward_scratch_bytes(blocks=blocks, states=scan.states, rank=scan.rank)
 
     def run(first: int, last: int) -> None:
-        if scan.states == 1:
-            scratch = scratch_address(single_backward_scratch_bytes(blocks, scan.rank))
-            scan_single_backward(scan, grads, cut, first, last, scratch, (0,) * _SINGLE_LOT)
-        else:
-            size = backward_scratch_bytes(
-                blocks=blocks, states=scan.states, rank=scan.rank, width=len(width)
-            )
-            scan_backward(scan, grads, cut, first, last, scratch_address(size), width, lot)
+        scan_backward(scan, grads, cut, first, last, scratch_address(size), _TOKENS)
 
     run_tasks(run, cut.tasks)
 
@@ -194,12 +179,3 @@ def parameter_gradients(sums: Sums, channels: int) -> Sums:
         Gradients of A (K, D, N), dt_weight (K, D, R), dt_bias (K, D) and D (K, D).
     """
     return Sums(*(unpack(total(tensor), channels) for tensor in sums))
-
-
-def _unrolling(states: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return tuples as long as the states and as the tokens that pass together.
-
-    Eight states and what is done with them fit the 32 registers of AVX-512; sixteen measured no
-    better. A single state is too little to keep the CPU busy, so that four tokens pass at once.
-    """
-    return ((0,) * 8, (0,)) if states % 8 == 0 else ((0,), (0,) * 4)

@@ -88,26 +88,6 @@ def one(typing_context: Any) -> Any:
 
 
 @instruction
-def add(typing_context: Any, left: Any, right: Any) -> Any:
-    """Return left + right."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fadd(*args)
-
-    return vector(vector, vector), code
-
-
-@instruction
-def multiply(typing_context: Any, left: Any, right: Any) -> Any:
-    """Return left * right."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fmul(*args)
-
-    return vector(vector, vector), code
-
-
-@instruction
 def fma(typing_context: Any, left: Any, right: Any, addend: Any) -> Any:
     """Return left * right + addend."""
 
@@ -115,43 +95,6 @@ def fma(typing_context: Any, left: Any, right: Any, addend: Any) -> Any:
         return emit.fma(builder, *args)
 
     return vector(vector, vector, vector), code
-
-
-@instruction
-def times_ln2(typing_context: Any, value: Any) -> Any:
-    """Return value * log(2)."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fmul(args[0], emit.constant(emit.LN2))
-
-    return vector(vector), code
-
-
-@instruction
-def softplus_of_four(typing_context: Any, address: Any) -> Any:
-    """Replace four vectors by their softplus."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vectors = [emit.load(builder, args[0], index) for index in range(4)]
-        for index, value in enumerate(emit.softplus_and_slope(builder, vectors)[0]):
-            emit.store(builder, args[0], value, index=index)
-        return context.get_dummy_value()
-
-    return types.void(address_type), code
-
-
-@instruction
-def softplus_and_slope_of_four(typing_context: Any, address: Any, slopes: Any) -> Any:
-    """Replace four vectors by their softplus and store its slopes."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vectors = [emit.load(builder, args[0], index) for index in range(4)]
-        for place, values in zip(args, emit.softplus_and_slope(builder, vectors), strict=True):
-            for index, value in enumerate(values):
-                emit.store(builder, place, value, index=index)
-        return context.get_dummy_value()
-
-    return types.void(address_type, address_type), code
 
 
 @instruction

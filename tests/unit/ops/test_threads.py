@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rsmamba.ops.cpu_kernels.compiling import kernel
-from rsmamba.ops.cpu_kernels.single import scan_single
+from rsmamba.ops.cpu_kernels.forward import scan_forward
 from rsmamba.ops.cpu_kernels.threads import run_tasks
 from rsmamba.ops.selective_scan import selective_scan
 
@@ -107,6 +107,6 @@ def test_kernels_compile_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch)
 
 def test_cached_kernels_know_every_file_they_are_made_from() -> None:
     """A change of the code that emits instructions must not leave old machine code in use."""
-    compiled: Any = scan_single
+    compiled: Any = scan_forward
     stamp = compiled._cache._cache_file._source_stamp
-    assert {"emit.py", "lots.py", "single.py"} <= {name for name, _, _ in stamp[1]}
+    assert {"emit.py", "forward.py", "lots.py"} <= {name for name, _, _ in stamp[1]}
