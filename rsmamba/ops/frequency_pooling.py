@@ -7,15 +7,22 @@ and averaged over the frequencies.
 Glossary: B batch, L positions (H W), C channels, F frequencies.
 
 The products are never kept. Each extreme comes from a single position, so the backward needs only
-2 F indices a channel instead of F products.
+2 F indices a channel instead of F products. Without gradients, a compiled kernel gives the same
+bits on the CPU in a tenth of the time.
 """
 
+import functools
+import importlib.util
+from types import ModuleType
 from typing import Any
 
 import torch
 from typing_extensions import override
 
 from rsmamba.errors import ShapeError
+from rsmamba.ops.dispatch import is_traced
+
+_LANES = 16  # channels that the kernel takes at once
 
 
 def frequency_pool(
@@ -50,9 +57,33 @@ def frequency_pool(
     average = torch.einsum("blc,l->bc", features, basis.mean(dim=0)) / features.shape[1]
     if torch.is_grad_enabled() and features.requires_grad:
         maximum, minimum = _ExtremePool.apply(features, basis)
+    elif _kernel_fits(features) and bool(average.isfinite().all()):
+        maximum, minimum = _kernel().mean_extremes(features, basis)
     else:
         maximum, minimum = _extremes(features, basis)
     return average, maximum, minimum
+
+
+def _kernel_fits(features: torch.Tensor) -> bool:
+    """Say whether the compiled kernel can take a map; it does not carry NaN along as torch does."""
+    return (
+        features.device.type == "cpu"
+        and features.dtype == torch.float32
+        and features.shape[2] % _LANES == 0
+        and not is_traced(features)
+        and _has_numba()
+    )
+
+
+@functools.cache
+def _has_numba() -> bool:
+    """Say whether numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def _kernel() -> ModuleType:
+    """Load the compiled kernel, and numba with it, when it is first needed."""
+    return importlib.import_module("rsmamba.ops.cpu_kernels.extremes")
 
 
 def _extremes(features: torch.Tensor, basis: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -41,6 +41,29 @@ def test_inference_gives_the_same_values_as_training() -> None:
         torch.testing.assert_close(frequency_pool(features, basis), trained)
 
 
+@pytest.mark.parametrize("shape", [(2, 35, 48, 16), (1, 1, 16, 1), (3, 130, 32, 11)])
+def test_the_kernel_equals_the_definition(shape: tuple[int, int, int, int]) -> None:
+    """Tiles, blocks and groups of images, whole and cut off."""
+    batch, length, channels, frequencies = shape
+    features = torch.randn(batch, channels, length).transpose(1, 2)
+    basis = torch.randn(length, frequencies).T
+    expected = torch.stack(written_out(features, basis)[1:])
+    pooled = torch.stack(frequency_pool(features, basis)[1:])
+    torch.testing.assert_close(pooled, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_values_that_are_not_finite_are_carried_along(value: float) -> None:
+    """As torch does: a pooled channel shows that something is wrong in it."""
+    features = torch.randn(1, 20, 16)
+    features[0, 7, 3] = value
+    basis = torch.rand(4, 20) + 1
+    for ours, theirs in zip(
+        frequency_pool(features, basis), written_out(features, basis), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, equal_nan=True)
+
+
 def test_shapes_that_do_not_fit_are_named() -> None:
     """The message shows both."""
     with pytest.raises(ShapeError, match=r"features \(1, 4, 2\) and basis \(3, 5\) do not fit"):

@@ -1,0 +1,29 @@
+"""The allocator option, in a process of its own since nothing undoes it."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource
+import torch
+from rsmamba.ops.memory import keep_large_blocks
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.empty(2**24).fill_(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+print(faults(), keep_large_blocks(), faults() * 0 + faults())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
+def test_large_blocks_are_mapped_once() -> None:
+    run = [sys.executable, "-c", SCRIPT]
+    output = subprocess.run(run, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    before, told, after = output.split()
+    assert told == "True"
+    assert int(after) < int(before) / 10
