@@ -173,7 +173,10 @@ def main() -> None:
     torch.set_num_threads(1)
     about = machine()
     print(f"{about['cpu']}, torch {about['torch']}, numba {about['numba']}")
-    print(f"copy {about['copy_gb_per_s']} GB/s, exponentials {about['exp_g_per_s']} G/s")
+    print(
+        f"copy {about['copy_gb_per_s']} GB/s, exponentials {about['exp_g_per_s']} G/s, "
+        f"as in the kernels {about['product_exp_g_per_s']} G/s"
+    )
     rows = []
     for size in SIZES:
         rows.append(measure(size, turns=turns))

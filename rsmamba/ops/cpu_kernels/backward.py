@@ -23,7 +23,7 @@ from rsmamba.ops.cpu_kernels.contractions import (
     write_rows,
 )
 from rsmamba.ops.cpu_kernels.emit import LANES, VECTOR_BYTES
-from rsmamba.ops.cpu_kernels.forward import step_logits
+from rsmamba.ops.cpu_kernels.forward import project_steps, read_steps
 from rsmamba.ops.cpu_kernels.lots import (
     addresses_of,
     load_group,
@@ -194,6 +194,10 @@ def _replay(
     for token in range(0, tokens, len(lot)):
         tables = scratch + _TABLES + token * 8
         ahead = tables + len(lot) * 8  # after the last lot this prefetches in vain
+        if scan.rank > 0:
+            blocks = (task.first_block, task.last_block)
+            target = records + token * VECTOR_BYTES
+            project_steps(scan, path, blocks, tables + _STEPS, target, size, lot)
         for block in range(task.first_block, full):
             shift = block * VECTOR_BYTES
             prefetch_rows(ahead + _X, shift, lot)
@@ -222,7 +226,7 @@ def _replay_block(
     """Fill the record of a block for the tokens of a lot."""
     place = parameter_place(scan, path, block)
     steps = record + token * VECTOR_BYTES
-    values = step_logits(scan, place, tables + _STEPS, shift, lot)
+    values = read_steps(scan, path, block, tables + _STEPS, shift, steps, lot)
     if scan.softplus != 0:
         store_softplus_and_slope(steps, steps + _SLOPES, values)
     else:

@@ -7,7 +7,8 @@ pace. Within a block the states follow each other, each with all tokens of the l
 two do not wait for one another.
 
 Scratch memory, in vectors: 5 tables of 8 addresses for each of two lots and for the tail of a row,
-24 vectors for that tail, then N states and an output that goes nowhere for each block of the task.
+24 vectors for that tail, then N states, an output that goes nowhere, and the step sizes of a lot
+for each block of the task.
 """
 
 from typing import Any
@@ -15,18 +16,19 @@ from typing import Any
 from rsmamba.ops.cpu_kernels.compiling import kernel, part
 from rsmamba.ops.cpu_kernels.emit import LANES, VECTOR_BYTES
 from rsmamba.ops.cpu_kernels.lots import (
-    add_groups,
     add_products,
     add_rows,
     addresses_of,
+    load_group,
     load_rows,
     multiply_groups,
     prefetch_rows,
     softplus_of,
     spread,
+    store_group,
     store_rows,
 )
-from rsmamba.ops.cpu_kernels.plan import CHUNK
+from rsmamba.ops.cpu_kernels.plan import CHUNK, LOT
 from rsmamba.ops.cpu_kernels.rows import (
     clear,
     find_task,
@@ -44,7 +46,6 @@ from rsmamba.ops.cpu_kernels.vectors import (
     prefetch,
     restore_denormals,
     store_int64,
-    zero,
 )
 
 _X, _STEPS, _Y, _B, _C = (place * VECTOR_BYTES for place in range(5))  # tables of a lot
@@ -55,7 +56,7 @@ _STATES = _TAIL + 3 * 8 * VECTOR_BYTES
 
 def forward_scratch_bytes(blocks: int, states: int) -> int:
     """Return the scratch memory of a task with so many blocks and states."""
-    return _STATES + blocks * (states + 1) * VECTOR_BYTES
+    return _STATES + blocks * (states + 1 + LOT) * VECTOR_BYTES
 
 
 @kernel
@@ -123,29 +124,44 @@ def _pass_lot(
         copy_floats(kept, scratch + _STATES, count * LANES)
     added = scan.summed != 0 and path > 0
     full = min(task.last_block, scan.channels // LANES)
+    count = task.last_block - task.first_block
+    projected = scratch + _STATES + count * (scan.states + 1) * VECTOR_BYTES
+    size = len(lot) * VECTOR_BYTES
+    if scan.rank > 0:
+        blocks = (task.first_block, task.last_block)
+        project_steps(scan, path, blocks, tables + _STEPS, projected, size, lot)
     for block in range(task.first_block, full):
         shift = block * VECTOR_BYTES
         prefetch_rows(ahead + _X, shift, lot)
         if scan.rank == 0:
             prefetch_rows(ahead + _STEPS, shift, lot)
         prefetch_rows(ahead + _Y, shift, lot)
-        state = scratch + _STATES + (block - task.first_block) * scan.states * VECTOR_BYTES
-        outputs = _outputs(scan, path, block, state, tables, shift, lot)
+        index = block - task.first_block
+        state = scratch + _STATES + index * scan.states * VECTOR_BYTES
+        steps = read_steps(scan, path, block, tables + _STEPS, shift, projected + index * size, lot)
+        outputs = _outputs(scan, path, block, state, tables, shift, steps, lot)
         if added:
             outputs = add_rows(outputs, tables + _Y, shift)
         store_rows(tables + _Y, shift, outputs)
     if full < task.last_block:
-        state = scratch + _STATES + (full - task.first_block) * scan.states * VECTOR_BYTES
-        _pass_tail(scan, path, full, added, tables, scratch, state, lot)
+        index = full - task.first_block
+        state = scratch + _STATES + index * scan.states * VECTOR_BYTES
+        _pass_tail(scan, path, full, added, tables, scratch, state, projected + index * size, lot)
 
 
 @part
 def _outputs(
-    scan: Any, path: Any, block: Any, states: Any, tables: Any, shift: Any, lot: Any
+    scan: Any,
+    path: Any,
+    block: Any,
+    states: Any,
+    tables: Any,
+    shift: Any,
+    steps: Any,
+    lot: Any,
 ) -> Any:
     """Advance the states of one block and return the outputs of the lot."""
     place = parameter_place(scan, path, block)
-    steps = step_logits(scan, place, tables + _STEPS, shift, lot)
     if scan.softplus != 0:
         steps = softplus_of(steps)
     x = load_rows(tables + _X, shift, lot)
@@ -161,25 +177,42 @@ def _outputs(
 
 
 @part
-def step_logits(scan: Any, place: Any, table: Any, shift: Any, lot: Any) -> Any:
-    """Return the step sizes of the tokens of a lot before the softplus.
+def read_steps(
+    scan: Any, path: Any, block: Any, table: Any, shift: Any, projected: Any, lot: Any
+) -> Any:
+    """Return the step sizes of a lot before the softplus: given whole, or projected before."""
+    if scan.rank > 0:
+        return load_group(projected, lot)
+    bias = load(scan.dt_bias + parameter_place(scan, path, block))
+    return add_rows(spread(bias, lot), table, shift)
 
-    `place` is where the block's vectors lie among those of all paths and blocks.
+
+@part
+def project_steps(
+    scan: Any,
+    path: Any,
+    blocks: Any,
+    table: Any,
+    target: Any,
+    stride: Any,
+    lot: Any,
+) -> None:
+    """Write the step sizes of a lot before the softplus, from their factors.
+
+    `blocks` are the first block and the one after the last; what belongs to the next block goes
+    `stride` bytes further on. Two blocks at a time share the loads of the factors.
     """
-    steps = spread(load(scan.dt_bias + place), lot)
-    if scan.rank == 0:
-        return add_rows(steps, table, shift)
-    # Two sums for each token, since one would wait for itself.
-    odd = spread(zero(), lot)
-    weights = scan.dt_weight + place * scan.rank
-    for r in range(0, scan.rank - 1, 2):
-        weight = weights + r * VECTOR_BYTES
-        steps = add_products(steps, table, 4 * r, load(weight))
-        odd = add_products(odd, table, 4 * r + 4, load(weight + VECTOR_BYTES))
-    if scan.rank % 2 != 0:
-        last = scan.rank - 1
-        steps = add_products(steps, table, 4 * last, load(weights + last * VECTOR_BYTES))
-    return add_groups(steps, odd)
+    for block in range(blocks[0], blocks[1], 2):
+        other = min(block + 1, blocks[1] - 1)
+        places = (parameter_place(scan, path, block), parameter_place(scan, path, other))
+        one = spread(load(scan.dt_bias + places[0]), lot)
+        two = spread(load(scan.dt_bias + places[1]), lot)
+        for r in range(scan.rank):
+            shift = scan.dt_weight + r * VECTOR_BYTES
+            one = add_products(one, table, 4 * r, load(places[0] * scan.rank + shift))
+            two = add_products(two, table, 4 * r, load(places[1] * scan.rank + shift))
+        store_group(target + (block - blocks[0]) * stride, one)
+        store_group(target + (other - blocks[0]) * stride, two)
 
 
 @part
@@ -191,6 +224,7 @@ def _pass_tail(
     tables: Any,
     scratch: Any,
     state: Any,
+    projected: Any,
     lot: Any,
 ) -> None:
     """Pass a lot through the last few channels of its rows, by way of spare vectors."""
@@ -212,7 +246,8 @@ def _pass_tail(
         store_int64(to + _Y, vectors + 2 * VECTOR_BYTES)
         store_int64(to + _B, load_int64(entry + _B))
         store_int64(to + _C, load_int64(entry + _C))
-    outputs = _outputs(scan, path, block, state, spare, 0, lot)
+    steps = read_steps(scan, path, block, spare + _STEPS, 0, projected, lot)
+    outputs = _outputs(scan, path, block, state, spare, 0, steps, lot)
     if added:
         outputs = add_rows(outputs, spare + _Y, 0)
     store_rows(spare + _Y, 0, outputs)

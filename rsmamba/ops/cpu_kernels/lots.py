@@ -103,17 +103,6 @@ def spread(typing_context: Any, value: Any, lot: Any) -> Any:
 
 
 @instruction
-def add_groups(typing_context: Any, left: Any, right: Any) -> Any:
-    """Return left + right."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pairs = zip(*(unpack(builder, part, left.width) for part in args), strict=True)
-        return pack(builder, [builder.fadd(*pair) for pair in pairs])
-
-    return left(left, left), code
-
-
-@instruction
 def add_products(typing_context: Any, sums: Any, table: Any, shift: Any, weight: Any) -> Any:
     """Return the sums plus each token's number times a vector of weights."""
 
