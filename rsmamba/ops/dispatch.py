@@ -4,14 +4,13 @@ A named backend runs or fails; only "auto" chooses, and says once in the log whe
 slow path. Nothing here imports a compiler before a kernel is needed.
 """
 
-import functools
 import importlib.util
 import logging
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Generic, Literal, TypeVar, get_args
 
 import torch
 
@@ -24,6 +23,7 @@ Operator = Literal["selective_scan", "ss2d_scan"]
 MAMBA_SSM_MAX_STATES = 256
 """Most states N of each channel that mamba-ssm's extension is compiled for."""
 
+Answer = TypeVar("Answer")
 _LOGGER = logging.getLogger(__name__)
 _HALF_TYPES = "float32, bfloat16, float16"
 
@@ -229,6 +229,26 @@ def _float32_refusal(dtype: torch.dtype) -> str | None:
     return f"it computes in float32 and the inputs are {str(dtype).removeprefix('torch.')}"
 
 
+class _Remembered(Generic[Answer]):
+    """Function that is asked once for each set of arguments.
+
+    Not ``functools.cache``: torch's compiler warns of functions in it and asks them every time.
+    """
+
+    def __init__(self, function: Callable[..., Answer]) -> None:
+        self.function = function
+        self.answers: dict[tuple[str, ...], Answer] = {}
+
+    def __call__(self, *arguments: str) -> Answer:
+        if arguments not in self.answers:
+            self.answers[arguments] = self.function(*arguments)
+        return self.answers[arguments]
+
+    def cache_clear(self) -> None:
+        """Forget all answers."""
+        self.answers.clear()
+
+
 _REFUSALS: dict[str, Callable[[torch.device, torch.dtype, int], str | None]] = {
     "numba": _numba_refusal,
     "triton": _triton_refusal,
@@ -237,7 +257,7 @@ _REFUSALS: dict[str, Callable[[torch.device, torch.dtype, int], str | None]] = {
 }
 
 
-@functools.cache
+@_Remembered
 def _numba_missing() -> str | None:
     """Say why numba is not there, or None."""
     if importlib.util.find_spec("numba") is None:
@@ -245,7 +265,7 @@ def _numba_missing() -> str | None:
     return None
 
 
-@functools.cache
+@_Remembered
 def _triton_missing() -> str | None:
     """Say why Triton's kernels cannot run on this machine, or None."""
     if importlib.util.find_spec("triton") is None:
@@ -258,7 +278,7 @@ def _triton_missing() -> str | None:
     return None
 
 
-@functools.cache
+@_Remembered
 def _mamba_ssm_missing() -> str | None:
     """Say why mamba-ssm's extension cannot run on this machine, or None."""
     name = "selective_scan_cuda"
@@ -269,7 +289,7 @@ def _mamba_ssm_missing() -> str | None:
     return None
 
 
-@functools.cache
+@_Remembered
 def _log_once(operator: str, refusals: str) -> None:
     """Log the refusals of the fast paths, the first time they happen."""
     _LOGGER.warning("%s takes the slow torch path: %s", operator, refusals)

@@ -38,3 +38,9 @@ SMALL_ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
 def small_encoder(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """Give the name and the options of a small encoder."""
     return SMALL_ENCODERS[request.param]
+
+
+@pytest.fixture
+def small_encoders() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Give all small encoders."""
+    return SMALL_ENCODERS

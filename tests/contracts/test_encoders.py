@@ -81,6 +81,21 @@ def test_the_encoder_exports(small_encoder: Small) -> None:
             torch.testing.assert_close(given, wanted)
 
 
+# All but PlainMamba, whose snakes depend on the parity of the sides; two, since this is slow.
+@pytest.mark.parametrize("key", ["vmamba v2", "vssd"])
+def test_the_encoder_exports_for_any_size(key: str, small_encoders: dict[str, Small]) -> None:
+    name, options = small_encoders[key]
+    encoder = create_encoder(name, **options).eval()
+    sides = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    other = torch.randn(1, 3, 96, 128)
+    with torch.no_grad():
+        exported = torch.export.export(
+            encoder, (torch.randn(1, 3, 64, 96),), dynamic_shapes=(sides,)
+        ).module()
+        for wanted, given in zip(encoder(other), exported(other), strict=True):
+            torch.testing.assert_close(given, wanted)
+
+
 def test_the_classifier_scores_classes(small_encoder: Small) -> None:
     name, options = small_encoder
     classifier = create_classifier(name, num_classes=7, in_channels=4, **options).eval()

@@ -107,7 +107,7 @@ def _scan(
 def _shape_problem(x: Tensor, parameters: dict[str, Tensor]) -> str | None:
     """Say which shape does not agree with those of x and A, or return None."""
     A = parameters["A"]
-    if x.ndim != 3 or A.ndim != 2 or 0 in {*x.shape, *A.shape}:
+    if x.ndim != 3 or A.ndim != 2 or 0 in (*x.shape, *A.shape):
         return (
             "channel_scan takes x of shape (K, L, M) and A of shape (K, N) with no empty axis, "
             f"got {tuple(x.shape)} and {tuple(A.shape)}"

@@ -98,7 +98,7 @@ def selective_scan(
 def _shape_problem(tensors: dict[str, Tensor | None]) -> str | None:
     """Say which shape does not agree with those of x and A, or return None."""
     x, A = tensors["x"], tensors["A"]
-    if x is None or A is None or x.ndim != 4 or A.ndim != 3 or 0 in {*x.shape, *A.shape}:
+    if x is None or A is None or x.ndim != 4 or A.ndim != 3 or 0 in (*x.shape, *A.shape):
         return (
             "selective_scan takes x of shape (batch, K, L, D) and A of shape (K, D, N) with no "
             f"empty axis, got {_shape(x)} and {_shape(A)}"

@@ -105,7 +105,7 @@ def _shape_problem(
 ) -> str | None:
     """Say which shape does not agree with those of x, A and dt_weight, or return None."""
     A, dt_weight = parameters["A"], parameters["dt_weight"]
-    shapes = {*x.shape, *A.shape, *dt_weight.shape}
+    shapes = (*x.shape, *A.shape, *dt_weight.shape)
     if x.ndim != 4 or A.ndim != 3 or dt_weight.ndim != 3 or 0 in shapes:
         return (
             "ss2d_scan takes x of shape (B, H, W, D), A of shape (K, D, N) and dt_weight of shape "
