@@ -5,6 +5,7 @@ Run it from anywhere: ``python benchmarks/predict.py [--quick] [--only PART]``.
 """
 
 import argparse
+import datetime as dt
 import sys
 import tempfile
 from pathlib import Path
@@ -31,7 +32,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where big scenes lie for a while")
     arguments = parser.parse_args()
     wanted = arguments.only or PARTS
-    results: dict[str, Any] = {"machine": machine(), "quick": arguments.quick}
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    results: dict[str, Any] = {"date": today, "machine": machine(), "quick": arguments.quick}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         if "overhead" in wanted:
             results["overhead"] = run_overhead(Path(folder), quick=arguments.quick)
