@@ -1,16 +1,16 @@
 """The backward kernel: some tasks of a scan.
 
 Chunks pass from the last to the first. Each is replayed from its kept states, lot after lot as in
-the forward, and leaves the states before each lot; then the lots are swept back, and the states
-within a lot are replayed once more, in registers. All blocks of a lot follow each other, so that
-what all channels add to (the gradients of B and C) stays in the nearest cache meanwhile.
+the forward, and leaves all decays and the states before each lot; then the lots are swept back, and
+the states within a lot are found again, in registers. All blocks of a lot follow each other, so
+that what all channels add to (the gradients of B and C) stays in the nearest cache meanwhile.
 
 Scratch memory, in vectors: 16 for the pixels of a chunk and of the next, 7 tables of 64 addresses,
 the same for the tail of a row and 40 for its values, 16 * N for what a lot or two add to B and C,
-8 * N for the trace of a lot, 64 * R for the factors of the step size, 8 * max(N, R) for lane sums,
-and for each block 64 for the gradients of its step sizes, a record, a zero, and what goes nowhere.
-A record holds step sizes (64), their slopes (64), gradients of bias and skip (2), N pairs of g and
-dA, and N states before each of 17 lots.
+64 * R for the factors of the step size, 8 * max(N, R) for lane sums, and for each block 64 for the
+gradients of its step sizes, a record, a zero, and what goes nowhere. A record holds 64 step sizes
+and their slopes, gradients of bias and skip, N pairs of g and dA, N states before each of 17 lots,
+and 64 * N decays.
 """
 
 from typing import Any
@@ -43,7 +43,7 @@ from rsmamba.ops.cpu_kernels.rows import (
     pixel_of,
     row_address,
 )
-from rsmamba.ops.cpu_kernels.states import finish_sweep, replay_state, sweep_state, trace_state
+from rsmamba.ops.cpu_kernels.states import finish_sweep, replay_state, sweep_state
 from rsmamba.ops.cpu_kernels.vectors import (
     copy_floats,
     flush_denormals,
@@ -69,19 +69,14 @@ _CARRIED = _SUMS + 2 * VECTOR_BYTES
 _LOTS = CHUNK // LOT + 1
 
 
-def _record_size(states: int) -> int:
-    """Return the size of a record."""
+def _decays_offset(states: int) -> int:
+    """Return where the decays lie in a record."""
     return _CARRIED + (2 + _LOTS) * states * VECTOR_BYTES
 
 
-def _trace_offset(states: int) -> int:
-    """Return where the trace of a lot lies.
-
-    Half a page off the sums that are stored meanwhile: CPUs take addresses for the same that agree
-    in the last 12 bits.
-    """
-    page = 64 * VECTOR_BYTES
-    return _ROWS + (4 * LOT * states * VECTOR_BYTES + page - 1) // page * page + page // 2
+def _record_size(states: int) -> int:
+    """Return the size of a record."""
+    return _CARRIED + (2 + _LOTS + CHUNK) * states * VECTOR_BYTES
 
 
 def backward_scratch_bytes(*, blocks: int, states: int, rank: int) -> int:
@@ -95,12 +90,12 @@ def backward_scratch_bytes(*, blocks: int, states: int, rank: int) -> int:
     Returns:
         Bytes.
     """
-    shared = 2 * LOT * states + CHUNK * rank + 8 * max(states, rank)
+    shared = 4 * LOT * states + CHUNK * rank + 8 * max(states, rank)
     own = (CHUNK + 2) * VECTOR_BYTES + _record_size(states)
-    return _trace_offset(states) + shared * VECTOR_BYTES + blocks * own
+    return _ROWS + shared * VECTOR_BYTES + blocks * own
 
 
-_record_bytes, _trace = part(_record_size), part(_trace_offset)
+_record_bytes, _decays = part(_record_size), part(_decays_offset)
 
 
 @kernel
@@ -118,7 +113,7 @@ def scan_backward(
 def _scan_paths(scan: Any, grads: Any, task: Any, scratch: Any, lot: Any) -> None:
     """Compute the gradients of a task."""
     count = task.last_block - task.first_block
-    factors = scratch + _trace(scan.states) + 2 * len(lot) * scan.states * VECTOR_BYTES
+    factors = scratch + _ROWS + 4 * len(lot) * scan.states * VECTOR_BYTES
     sums = factors + CHUNK * scan.rank * VECTOR_BYTES
     of_steps = sums + 8 * max(scan.states, scan.rank) * VECTOR_BYTES
     records = of_steps + count * CHUNK * VECTOR_BYTES
@@ -238,9 +233,12 @@ def _replay_block(
     after = before + scan.states * VECTOR_BYTES
     A2 = scan.A2 + place * scan.states
     B = addresses_of(tables + _B, lot)
+    decays = record + _decays(scan.states) + token * scan.states * VECTOR_BYTES
     for n in range(scan.states):
         step = n * VECTOR_BYTES
-        replay_state(before + step, after + step, load(A2 + step), values, scaled, B, 4 * n)
+        kept = decays + n * len(lot) * VECTOR_BYTES
+        rate = load(A2 + step)
+        replay_state(before + step, after + step, kept, rate, values, scaled, B, 4 * n)
 
 
 @part
@@ -307,28 +305,23 @@ def _sweep_block(
     scaled = multiply_groups(values, x)
     rows = (addresses_of(tables + _B, lot), addresses_of(tables + _C, lot))
     state = record + _CARRIED + (2 + token // len(lot)) * scan.states * VECTOR_BYTES
-    trace = scratch + _trace(scan.states)
+    decays = record + _decays(scan.states) + token * scan.states * VECTOR_BYTES
     of_rows = lot_vectors(scratch + _ROWS, token, scan.states, lot)
-    size = 2 * len(lot) * VECTOR_BYTES
-    # Two loops, since the powers of two of a state would have to wait for the sweep of the last.
-    for n in range(scan.states):
-        step = n * VECTOR_BYTES
-        rate = load(A2 + step)
-        trace_state(state + step, trace + n * size, rate, values, scaled, rows[0], 4 * n)
+    size = len(lot) * VECTOR_BYTES
     sums = spread(zero(), lot + lot)
     for n in range(scan.states):
         step = n * VECTOR_BYTES
         sums = sweep_state(
             sums,
             record + _CARRIED + 2 * step,
-            (state + step, trace + n * size),
+            (state + step, decays + n * size),
             load(A2 + step),
             values,
             scaled,
             dy,
             rows,
             4 * n,
-            of_rows + n * size,
+            of_rows + 2 * n * size,
         )
     of_x = spread(zero(), lot)
     if added:

@@ -50,7 +50,8 @@ def advance_state(
         totals, steps, scaled = (unpack(builder, args[index], width) for index in (0, 3, 4))
         B, C = (_shifted(builder, args[5], index, args[6], count=width) for index in range(2))
         before = emit.load(builder, args[1])
-        states = _states(builder, before, (steps, scaled, B), rate=args[2])[1]
+        decays = emit.exp2_of_products(builder, steps, [args[2]] * width)
+        states = _states(builder, before, (decays, scaled, B))
         emit.store(builder, args[1], states[-1])
         tokens = zip(states, C, totals, strict=True)
         return pack(
@@ -67,18 +68,20 @@ def replay_state(
     typing_context: Any,
     state: Any,
     after: Any,
+    decays: Any,
     A2: Any,
     steps: Any,
     scaled: Any,
     rows: Any,
     shift: Any,
 ) -> Any:
-    """Pass tokens through the state at one address and store what becomes of it at another.
+    """Pass tokens through the state at one address, and store what becomes of it and its decays.
 
     Args:
         typing_context: Numba's.
         state: Address of the state before.
         after: Address of the state after.
+        decays: Where the decays of the tokens go.
         A2: Its vector A2.
         steps: Step sizes of the tokens.
         scaled: Step sizes times inputs.
@@ -91,56 +94,17 @@ def replay_state(
     width = steps.width
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        steps, scaled = (unpack(builder, args[index], width) for index in (3, 4))
-        B = _shifted(builder, args[5], None, args[6], count=width)
+        steps, scaled = (unpack(builder, args[index], width) for index in (4, 5))
+        B = _shifted(builder, args[6], None, args[7], count=width)
         before = emit.load(builder, args[0])
-        states = _states(builder, before, (steps, scaled, B), rate=args[2])[1]
-        emit.store(builder, args[1], states[-1])
+        decays = emit.exp2_of_products(builder, steps, [args[3]] * width)
+        emit.store(builder, args[1], _states(builder, before, (decays, scaled, B))[-1])
+        for index, value in enumerate(decays):
+            emit.store(builder, args[2], value, index=index)
         return context.get_dummy_value()
 
     arguments = (vector, steps, scaled, types.UniTuple(address_type, width), address_type)
-    return types.void(address_type, address_type, *arguments), code
-
-
-@instruction
-def trace_state(
-    typing_context: Any,
-    state: Any,
-    trace: Any,
-    A2: Any,
-    steps: Any,
-    scaled: Any,
-    rows: Any,
-    shift: Any,
-) -> Any:
-    """Pass tokens through a state, and store its decays and then what it is after each token.
-
-    Args:
-        typing_context: Numba's.
-        state: Address of the state before.
-        trace: Where the decays go, and the states behind them.
-        A2: Its vector A2.
-        steps: Step sizes of the tokens.
-        scaled: Step sizes times inputs.
-        rows: Addresses of the tokens' rows of B.
-        shift: Of the state's number in these rows.
-
-    Returns:
-        The signature, and what emits the code.
-    """
-    width = steps.width
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        steps, scaled = (unpack(builder, args[index], width) for index in (3, 4))
-        B = _shifted(builder, args[5], None, args[6], count=width)
-        before = emit.load(builder, args[0])
-        decays, states = _states(builder, before, (steps, scaled, B), rate=args[2])
-        for index, value in enumerate(decays + states):
-            emit.store(builder, args[1], value, index=index)
-        return context.get_dummy_value()
-
-    arguments = (vector, steps, scaled, types.UniTuple(address_type, width), address_type)
-    return types.void(address_type, address_type, *arguments), code
+    return types.void(address_type, address_type, address_type, *arguments), code
 
 
 @instruction
@@ -148,7 +112,7 @@ def sweep_state(
     typing_context: Any,
     sums: Any,
     carried: Any,
-    trace: Any,
+    replayed: Any,
     A2: Any,
     steps: Any,
     scaled: Any,
@@ -163,7 +127,7 @@ def sweep_state(
         typing_context: Numba's.
         sums: For each token what is summed over states: q * A2, then G * B.
         carried: Address of g, which dA follows; both are updated.
-        trace: Addresses of the state before the first token and of what `trace_state` stored.
+        replayed: Addresses of the state before the first token and of the tokens' decays.
         A2: Its vector A2.
         steps: Step sizes of the tokens.
         scaled: Step sizes times inputs.
@@ -181,16 +145,17 @@ def sweep_state(
         totals = unpack(builder, args[0], 2 * width)
         steps, scaled, outer = (unpack(builder, args[index], width) for index in (4, 5, 6))
         B, C = (_shifted(builder, args[7], index, args[8], count=width) for index in range(2))
-        start, traced = (builder.extract_value(args[2], index) for index in range(2))
+        start, kept = (builder.extract_value(args[2], index) for index in range(2))
+        decays = [emit.load(builder, kept, index) for index in range(width)]
+        states = [emit.load(builder, start)]
+        states += _states(builder, states[0], (decays, scaled, B))
         g, of_A = (emit.load(builder, args[1], index) for index in range(2))
         for t in reversed(range(width)):
             through = emit.fma(builder, outer[t], emit.broadcast(builder, C[t]), g)
-            state = emit.load(builder, traced, width + t)
-            before = emit.load(builder, traced, width + t - 1) if t else emit.load(builder, start)
             _add_product(builder, args[9], (through, scaled[t]), index=2 * t)
-            _add_product(builder, args[9], (outer[t], state), index=2 * t + 1)
-            g = builder.fmul(through, emit.load(builder, traced, t))
-            exponent = builder.fmul(g, before)
+            _add_product(builder, args[9], (outer[t], states[t + 1]), index=2 * t + 1)
+            g = builder.fmul(through, decays[t])
+            exponent = builder.fmul(g, states[t])
             of_A = emit.fma(builder, exponent, steps[t], of_A)
             totals[t] = emit.fma(builder, exponent, args[3], totals[t])
             gain = emit.broadcast(builder, B[t])
@@ -266,21 +231,14 @@ def finish_sweep(
     return types.void(sums, address_type, vector, pair, x, dy, pair, pair, of_x), code
 
 
-def _states(
-    builder: Any, before: Any, tokens: tuple[list[Any], list[Any], list[Any]], *, rate: Any
-) -> tuple[list[Any], list[Any]]:
-    """Return the decays of one state at each token, and the states after it.
-
-    Tokens are given by their step sizes, step sizes times inputs, and addresses of their B.
-    """
-    steps, scaled, B = tokens
-    decays = emit.exp2_of_products(builder, steps, [rate] * len(steps))
+def _states(builder: Any, before: Any, tokens: tuple[list[Any], list[Any], list[Any]]) -> list[Any]:
+    """Return a state after each token, given by decay, step size times input, and address of B."""
     last, states = before, []
-    for decay, value, place in zip(decays, scaled, B, strict=True):
+    for decay, value, place in zip(*tokens, strict=True):
         gain = builder.fmul(value, emit.broadcast(builder, place))
         last = emit.fma(builder, decay, last, gain)
         states.append(last)
-    return decays, states
+    return states
 
 
 def _shifted(builder: Any, rows: Any, which: int | None, shift: Any, *, count: int) -> list[Any]:
