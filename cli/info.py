@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rsmamba.geo.scene import Scene
     from rsmamba.geo.statistics import SceneStatistics
     from rsmamba.ops.dispatch import BackendReport
+    from rsmamba.ops.matmul import MatmulChoice
 
 
 def info(
@@ -30,10 +31,14 @@ def info(
     console.configure(quiet=quiet)
     if backends:
         from rsmamba.ops.dispatch import explain
+        from rsmamba.ops.matmul import choose_matmul
 
-        reports = explain()
-        values = {"backends": [_report_values(report) for report in reports]}
-        console.show(values, text=lambda: _backends_text(reports), as_json=as_json)
+        reports, matmul = explain(), choose_matmul()
+        values = {
+            "backends": [_report_values(report) for report in reports],
+            "matmul": _report_values(matmul),
+        }
+        console.show(values, text=lambda: _backends_text(reports, matmul), as_json=as_json)
         return
     if scene is None:
         message = "nothing to describe; give a scene, or --backends"
@@ -151,13 +156,13 @@ def _statistics_table(scene: "Scene", statistics: "SceneStatistics") -> str:
     return console.table(rows)
 
 
-def _report_values(report: "BackendReport") -> dict[str, Any]:
+def _report_values(report: "BackendReport | MatmulChoice") -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(report)
 
 
-def _backends_text(reports: "list[BackendReport]") -> str:
+def _backends_text(reports: "list[BackendReport]", matmul: "MatmulChoice") -> str:
     rows = [["operator", "backend", "runs here", "chosen for", "reason"]]
     rows += [
         [
@@ -169,4 +174,5 @@ def _backends_text(reports: "list[BackendReport]") -> str:
         ]
         for report in reports
     ]
-    return console.table(rows, flush_left=True)
+    products = f"linear layers on the CPU in float32: {matmul.library} ({matmul.reason})"
+    return f"{console.table(rows, flush_left=True)}\n\n  {products}"

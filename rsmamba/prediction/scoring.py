@@ -9,6 +9,7 @@ probabilities sum to one.
 Axes: B tiles, C bands, K classes, h rows, w columns.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,11 +19,14 @@ import torch
 
 from rsmamba.errors import DeviceError, NetworkError
 from rsmamba.models.scene_model import SceneModel
+from rsmamba.ops.matmul import fastest_matmul, has_bfloat16_arithmetic
 from rsmamba.prediction.augment import averaged_scores
 from rsmamba.prediction.config import TestTimeAugmentation
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class TileScorer:
@@ -44,6 +48,10 @@ class TileScorer:
         self._model = model
         self._tta = tta
         self._amp = amp
+        if amp and self.device.type == "cpu" and not has_bfloat16_arithmetic():
+            _LOGGER.warning(
+                "this CPU has no bfloat16 arithmetic, so that --amp takes longer instead of less"
+            )
 
     def score(self, pixels: FloatArray, valid: BoolArray) -> FloatArray:
         """Return the scores of some tiles.
@@ -71,7 +79,7 @@ class TileScorer:
         on_device = torch.from_numpy(pixels).to(self.device)
         mask = None if valid.all() else torch.from_numpy(valid).to(self.device)
         try:
-            with torch.inference_mode(), self._precision():
+            with torch.inference_mode(), fastest_matmul(self.device), self._precision():
                 scores = averaged_scores(self._relative, on_device, mask, tta=self._tta)
                 result: FloatArray = scores.contiguous().cpu().numpy()
         except torch.OutOfMemoryError as error:
