@@ -1,8 +1,5 @@
 """What the kernel benchmarks share: timing in CPU seconds, the machine's ceilings, results.
 
-Memory is kept for the whole run (`keep_large_blocks`), for all rivals: else page faults of fresh
-results, not kernels, are what is timed at large sizes.
-
 CPU seconds of one thread are compared, since other programs on the machine disturb them least. The
 rivals of one benchmark are timed in turns within the same process, and the best turn counts.
 """
@@ -17,8 +14,6 @@ from typing import Any
 
 import numba
 import torch
-
-from rsmamba.ops.memory import keep_large_blocks
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -47,13 +42,8 @@ def best_cpu_seconds(
 
 
 def machine() -> dict[str, Any]:
-    """Describe the machine, the versions and the measured ceilings of one thread.
-
-    Call it before anything is timed: from here on large blocks are kept.
-    """
-    kept = keep_large_blocks()
+    """Describe the machine, the versions and the measured ceilings of one thread."""
     return {
-        "large_blocks_kept": kept,
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),

@@ -1,7 +1,9 @@
 """Time the selective scan against a plain loop and against mambapy's parallel scan.
 
 Prints a table and writes results/scan.json. One thread; CPU seconds; all rivals in the same run.
-Run it from anywhere: ``python benchmarks/scan.py [--quick]``.
+Run it from anywhere: ``python benchmarks/scan.py [--quick] [--keep-blocks]``. With
+--keep-blocks memory is kept for all rivals (`rsmamba.ops.memory`) and results go to
+results/scan_kept_blocks.json: without page faults of fresh results, kernels alone are timed.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measuring import best_cpu_seconds, machine, save
+from rsmamba.ops.memory import keep_large_blocks
 from rsmamba.ops.selective_scan import selective_scan
 
 
@@ -169,9 +172,12 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer turns, for a first look")
-    turns = 2 if parser.parse_args().quick else 8
+    parser.add_argument("--keep-blocks", action="store_true", help="no page faults, for any rival")
+    options = parser.parse_args()
+    turns = 2 if options.quick else 8
     torch.set_num_threads(1)
-    about = machine()
+    kept = options.keep_blocks and keep_large_blocks()
+    about = {**machine(), "large_blocks_kept": kept}
     print(f"{about['cpu']}, torch {about['torch']}, numba {about['numba']}")
     print(
         f"copy {about['copy_gb_per_s']} GB/s, exponentials {about['exp_g_per_s']} G/s, "
@@ -181,7 +187,8 @@ def main() -> None:
     for size in SIZES:
         rows.append(measure(size, turns=turns))
         show(rows[-1], about)
-    print(f"\nwritten: {save('scan', {'machine': about, 'sizes': rows})}")
+    name = "scan_kept_blocks" if kept else "scan"
+    print(f"\nwritten: {save(name, {'machine': about, 'sizes': rows})}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 The parts are expand, the step-size projection, our compiled selective scan, and merge: the rival is
 not slow, the fused scan just builds no sequences. Prints a table and writes results/ss2d.json. One
 thread; CPU seconds; both in the same run. Run it from anywhere:
-``python benchmarks/ss2d.py [--quick]``.
+``python benchmarks/ss2d.py [--quick] [--keep-blocks]``, which keeps memory for both and writes
+results/ss2d_kept_blocks.json.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measuring import best_cpu_seconds, machine, save
+from rsmamba.ops.memory import keep_large_blocks
 from rsmamba.ops.ss2d import ss2d_scan
 from rsmamba.ops.ss2d.composite import ss2d_composite
 
@@ -103,9 +105,12 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer turns, for a first look")
-    turns = 3 if parser.parse_args().quick else 20
+    parser.add_argument("--keep-blocks", action="store_true", help="no page faults, for any rival")
+    options = parser.parse_args()
+    turns = 3 if options.quick else 20
     torch.set_num_threads(1)
-    about = machine()
+    kept = options.keep_blocks and keep_large_blocks()
+    about = {**machine(), "large_blocks_kept": kept}
     print(f"{about['cpu']}, torch {about['torch']}, numba {about['numba']}; CPU ms, one thread")
     print(f"{'map':>9} {'D':>4} {'N':>3} {'R':>3}{'fwd fused':>11}{'parts':>8}{'times':>7}", end="")
     print(f"{'fwd+bwd fused':>15}{'parts':>8}{'times':>7}")
@@ -113,7 +118,8 @@ def main() -> None:
     for size in SIZES:
         rows.append(measure(size, turns=turns))
         show(rows[-1])
-    print(f"\nwritten: {save('ss2d', {'machine': about, 'sizes': rows})}")
+    name = "ss2d_kept_blocks" if kept else "ss2d"
+    print(f"\nwritten: {save(name, {'machine': about, 'sizes': rows})}")
 
 
 if __name__ == "__main__":
