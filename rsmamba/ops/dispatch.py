@@ -34,14 +34,14 @@ class BackendReport:
 
     Attributes:
         operator: Name of the operator.
-        backend: Name of the backend.
+        backend: Name of the backend, never "auto".
         available: True if the backend can run here.
         reason: Why it can or cannot, or what it costs.
         chosen_for: Inputs for which "auto" takes it; empty if it never does.
     """
 
-    operator: str
-    backend: str
+    operator: Operator
+    backend: Chosen
     available: bool
     reason: str
     chosen_for: str
@@ -57,7 +57,7 @@ def explain() -> list[BackendReport]:
         >>> [report.backend for report in explain() if report.operator == "ss2d_scan"]
         ['numba', 'triton', 'mamba_ssm', 'torch']
     """
-    missing = {
+    missing: dict[Chosen, str | None] = {
         "numba": _numba_missing(),
         "triton": _triton_missing(),
         "mamba_ssm": _mamba_ssm_missing(),

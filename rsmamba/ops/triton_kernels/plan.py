@@ -8,7 +8,7 @@ that shapes can be told where there is none.
 
 from dataclasses import dataclass
 
-CHUNK = 64
+CHUNK = 48
 """Tokens of a chunk; the state is kept once for each."""
 
 
@@ -23,8 +23,8 @@ class Tiling:
         chunk: Tokens of a chunk.
     """
 
-    tokens: int = 16
-    channels: int = 32
+    tokens: int
+    channels: int
     chunk: int = CHUNK
 
     def num_tiles(self, length: int) -> int:
@@ -42,9 +42,9 @@ class Tiling:
 
 
 # Two channels in each lane halve the loads of what channels share; the backward holds twice as much
-# for each channel and has registers for one.
-FORWARD = Tiling(channels=64)
-BACKWARD = Tiling(channels=32)
+# for each channel and has registers for one, and for 12 tokens: with 16 it spills.
+FORWARD = Tiling(tokens=16, channels=64)
+BACKWARD = Tiling(tokens=12, channels=32)
 
 CARRY_TILES = 256
 """Most tiles that one step of the carry joins."""
@@ -64,7 +64,7 @@ def num_kept(length: int, *, chunk: int = CHUNK) -> int:
         Number of kept states of each channel.
 
     Example:
-        >>> [num_kept(length) for length in (1, 64, 65)]
+        >>> [num_kept(length) for length in (1, 48, 49)]
         [0, 0, 1]
     """
     return (length - 1) // chunk

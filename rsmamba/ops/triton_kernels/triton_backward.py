@@ -78,11 +78,11 @@ def tile_states_kernel(
             tl.store(sent + (at * N + n) * D + d, g, mask=there)
 
 
-@triton.jit(do_not_specialize=["L", "K", "num_tiles", "num_sequences"])
+@triton.jit(do_not_specialize=["L", "K", "num_tiles", "num_sequences", "stride"])
 def gradients_kernel(
     x, steps, B, C, dy, order, weight, bias, skip, A2, starts, sent,
     dx, dsteps, dB, dC, dbias, dskip,
-    L, D, K, num_tiles, num_sequences,
+    L, D, K, num_tiles, num_sequences, stride,
     N: tl.constexpr, RANK: tl.constexpr, ROW: tl.constexpr, ORDERED: tl.constexpr,
     SOFTPLUS: tl.constexpr, T: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -117,7 +117,6 @@ def gradients_kernel(
         h = tl.load(start, mask=d < D, other=0.0)
         g = tl.load(sent + ((at + 1) * N + n) * D + d, mask=has_after, other=0.0)
         terms = load_terms(B + rows + n, first, L, ROW, T)
-        readers = load_terms(C + rows + n, first, L, ROW, T)
         states, decays = (h,), ()
         for i in tl.static_range(T):
             decay = tl.exp2(sizes[i] * a2)
@@ -125,6 +124,9 @@ def gradients_kernel(
             states, decays = states + (h,), decays + (decay,)
             of_reader = tl.sum(dys[i] * h, axis=0)
             tl.store(dC + partial + i * N + n, of_reader, mask=first + i < L)
+        # Read only now, and again: registers are scarcer here than loads.
+        terms = load_terms(B + rows + n, first, L, ROW, T)
+        readers = load_terms(C + rows + n, first, L, ROW, T)
         of_rate = tl.zeros([BLOCK], tl.float32)
         more_input, more_exponent = (), ()
         for i in tl.static_range(T - 1, -1, -1):
@@ -140,16 +142,19 @@ def gradients_kernel(
         tl.store(start, of_rate, mask=d < D)
     skipped = tl.load(skip + k * D + d, mask=d < D, other=0.0)
     of_bias, of_skip = tl.zeros([BLOCK], tl.float32), tl.zeros([BLOCK], tl.float32)
-    # Read again rather than held: registers are scarcer here than loads.
-    inputs = load_rows(x + pixels_of, pixels, first, L, d, D, T)
+    # `stride` is D as well, unknown to the compiler: it computes addresses anew here rather than
+    # hold those of all tokens in registers throughout the loop.
+    pixels = load_pixels(order + k * L, first, L, ORDERED, T)
+    rows_of = (sequence // K if ORDERED else sequence) * L * stride
+    inputs = load_rows(x + rows_of, pixels, first, L, d, stride, T)
     for i in tl.static_range(T):
         of_step = of_exponent[i] * LN_2 + of_input[i] * inputs[i]
         if SOFTPLUS:
             of_step *= softplus_slope(sizes[i])
-        valid = d < num_valid(first + i, L, D)
-        token = (sequence * L + first + i) * D + d
+        valid = d < num_valid(first + i, L, stride)
+        token = (sequence * L + first + i) * stride + d
         tl.store(dsteps + token, of_step, mask=valid)
-        pixel = (sequence * L + pixels[i]) * D + d
+        pixel = (sequence * L + pixels[i]) * stride + d
         tl.store(dx + pixel, of_input[i] * sizes[i] + skipped * dys[i], mask=valid)
         of_bias += of_step
         of_skip += dys[i] * inputs[i]

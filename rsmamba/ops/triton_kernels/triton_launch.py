@@ -180,7 +180,7 @@ def run_backward(
         gradients_kernel[tiles * blocks, batch * paths](
             *(x, steps, B, C, dy, *parameters, scan.skip, scan.A2, starts, sent),
             *(dx, d_steps, dB, dC, d_bias, d_skip),
-            *(*sizes, batch * paths),
+            *(*sizes, batch * paths, channels),
             **constants,
         )
     dA = starts.sum((0, 2)).transpose(1, 2).contiguous()  # (K, D, N)

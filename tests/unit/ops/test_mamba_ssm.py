@@ -57,15 +57,15 @@ def fwd(  # noqa: PLR0917 - the extension's signature
 
 def bwd(  # noqa: PLR0917 - the extension's signature
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, z: None,
-    delta_bias: Tensor | None, dout: Tensor, x: Tensor, out: None, dz: None,
+    delta_bias: Tensor | None, dy: Tensor, x: Tensor, out: None, dz: None,
     delta_softplus: bool, recompute_out_z: bool,
 ) -> list[Tensor | None]:  # fmt: skip
     """Return du, ddelta, dA, dB, dC, dD and ddelta_bias, as the extension does without a gate."""
     assert (z, out, dz, recompute_out_z) == (None, None, None, False)
     assert x.shape == (*u.shape[:2], 1, 2 * A.shape[1])
-    check_layout(u, delta, B, C, dout)
+    check_layout(u, delta, B, C, dy)
     inputs = as_ours(u, delta, A, B, C, D=D, delta_bias=delta_bias)
-    dy = dout.view(*inputs.x.transpose(2, 3).shape).transpose(2, 3)
+    dy = dy.view(*inputs.x.transpose(2, 3).shape).transpose(2, 3)
     _, states = chunked_forward(inputs, softplus=delta_softplus, keep_states=True)
     grads = chunked_backward(dy, inputs, states=states, softplus=delta_softplus)
     return [
