@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
     unet = commands.add_parser("train-unet", parents=[shared], help="train the U-Net")
     unet.add_argument("--run-dir", type=Path, default=UNET.parent, help="folder of the run")
+    unet.add_argument("--resume", action="store_true", help="continue the run in that folder")
     unet.set_defaults(run=_train_unet)
 
     report = commands.add_parser("report", parents=[shared], help="compare the methods")
@@ -76,7 +77,7 @@ def _train_unet(arguments: argparse.Namespace, source: Source) -> None:
     """Train the U-Net and name its best epoch."""
     from benchmarks.accuracy.unet import train_unet
 
-    result = train_unet(source, arguments.run_dir)
+    result = train_unet(source, arguments.run_dir, resume=arguments.resume)
     print(f"{result.best_model}: epoch {result.best.epoch}, mIoU {result.best.mean_iou:.4f}")
 
 

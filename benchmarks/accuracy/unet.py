@@ -36,17 +36,20 @@ def make_unet(num_classes: int) -> nn.Module:
     return network
 
 
-def train_unet(source: Source, run_dir: Path) -> TrainResult:
+def train_unet(source: Source, run_dir: Path, *, resume: bool = False) -> TrainResult:
     """Train the U-Net with the configuration of the default model.
 
     Args:
         source: Configuration and data.
         run_dir: Folder of the run; `best.safetensors` in it is what the report reads.
+        resume: Continue the run in that folder.
 
     Returns:
         Where the files are and how each epoch went.
     """
-    config = source.load(f"trainer.run_dir={run_dir}")
+    config = source.load(
+        f"trainer.run_dir={run_dir}", f"trainer.resume={'true' if resume else 'false'}"
+    )
     network = make_unet(config.data.classes.num_classes)
     return fit(config, network=network, write_model=write_unet)
 
