@@ -16,9 +16,9 @@ def keep_large_blocks() -> bool:
     """Let this process keep the memory of freed tensors for the next ones.
 
     Large results, of about 50 MB and more, then come two to three times sooner where system calls
-    are slow. The price is memory: the process settles after a few results of one size at two to four
-    blocks more than it uses, and does not shrink again. Threads and forked workers follow; nothing
-    in this package calls it.
+    are slow. The price is memory: after a few results of one size the process settles at two to
+    four blocks more than it uses, and does not shrink again. Threads and forked workers follow;
+    nothing in this package calls it.
 
     Returns:
         Whether the C library could be told; False elsewhere than on Linux with glibc.
