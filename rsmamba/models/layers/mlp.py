@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from typing_extensions import override
 
+from rsmamba.ops.linear import linear_gelu
+
 
 class Mlp(nn.Module):
     """Two linear layers with a nonlinearity between them, on the last axis.
@@ -29,6 +31,8 @@ class Mlp(nn.Module):
     @override
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map (..., dim) to (..., out)."""
+        if type(self.act) is nn.GELU:
+            return self.fc2(linear_gelu(features, self.fc1.weight, self.fc1.bias))
         return self.fc2(self.act(self.fc1(features)))
 
 
