@@ -163,7 +163,7 @@ def test_published_dct_size_gives_the_same_fusion_for_a_larger_tile() -> None:
 def test_merging_takes_the_corners_in_the_order_of_released_weights() -> None:
     """(0,0), (1,0), (0,1), (1,1) as (row, column) offsets."""
     merging = PatchMerging(1)
-    merging.norm = torch.nn.Identity()  # type: ignore[assignment]  # only the order is of interest
+    merging.norm = torch.nn.Identity()  # only the order is of interest
     merging.reduction = torch.nn.Identity()  # type: ignore[assignment]  # likewise
     cell = torch.tensor([[0.0, 1.0], [2.0, 3.0]]).view(1, 2, 2, 1)
     assert merging(cell).flatten().tolist() == [0.0, 2.0, 1.0, 3.0]
@@ -178,7 +178,7 @@ def test_merging_refuses_odd_sides() -> None:
 def test_expanding_puts_row_offsets_before_column_offsets() -> None:
     """2C is read as (p1, p2, C/2) with p1 the row offset."""
     expanding = PatchExpanding(2)
-    expanding.norm = torch.nn.Identity()  # only the order is of interest
+    expanding.norm = torch.nn.Identity()  # type: ignore[assignment]  # only the order is of interest
     expanding.expand = torch.nn.Identity()  # type: ignore[assignment]  # likewise
     pixel = torch.arange(4.0).view(1, 1, 1, 4)
     assert expanding(pixel)[0, :, :, 0].tolist() == [[0.0, 1.0], [2.0, 3.0]]
