@@ -14,6 +14,7 @@ from rsmamba import __version__
 from rsmamba.errors import RsmambaError
 
 from . import console
+from .data import data
 from .exit_codes import ExitCode, exit_code_of
 from .info import info
 from .models import models
@@ -34,6 +35,7 @@ app.command()(predict)
 app.command()(info)
 app.command()(train)
 app.add_typer(models)
+app.add_typer(data)
 
 
 def _show_version(wanted: bool) -> None:
@@ -82,8 +84,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> None:
     """Run the command line and leave with its exit status."""
     # Importing torch makes hundreds of thousands of objects that live to the end; looking through
-    # them for garbage, again and again and once more at the end, takes a fifth of a short command.
+    # them for garbage again and again takes a tenth of a short command.
     gc.set_threshold(100_000, 50, 1000)
-    status = run()
-    gc.freeze()
-    sys.exit(status)
+    sys.exit(run())

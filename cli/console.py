@@ -124,14 +124,15 @@ def facts(pairs: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[Advance]:
+def progress_bar(description: str, *, in_pixels: bool = True) -> Iterator[Advance]:
     """Show a bar with rate and remaining time on stderr, where that is a terminal.
 
     Args:
         description: Text before the bar.
+        in_pixels: What is counted are pixels, so that a rate can be shown.
 
     Yields:
-        A function to report finished and total pixels with.
+        A function to report finished and total pixels, or other things, with.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -150,7 +151,7 @@ def progress_bar(description: str) -> Iterator[Advance]:
 
         def advance(done: int, total: int) -> None:
             seconds = bar.tasks[0].elapsed or 0.0
-            rate = f"{done / 1e6 / seconds:.2f} Mpx/s" if seconds > 0 else ""
+            rate = f"{done / 1e6 / seconds:.2f} Mpx/s" if seconds > 0 and in_pixels else ""
             bar.update(task, completed=done, total=total, rate=rate)
 
         yield advance

@@ -140,3 +140,20 @@ def _distinct_colour(index: int) -> Colour:
     value = (0.9, 0.75, 0.6)[(index // 3) % 3]
     red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, saturation, value))
     return red, green, blue
+
+
+# Official colours; the order is the one that GeoSeg and SSRS use and most papers print. torchgeo
+# puts clutter first.
+ISPRS_CLASSES = ClassScheme(
+    names=("impervious surfaces", "building", "low vegetation", "tree", "car", "clutter"),
+    colours=(
+        (255, 255, 255),
+        (0, 0, 255),
+        (0, 255, 255),
+        (0, 255, 0),
+        (255, 255, 0),
+        (255, 0, 0),
+    ),
+)
+# What the noBoundary references paint over class borders; never a class.
+ISPRS_UNDEFINED: Colour = (0, 0, 0)

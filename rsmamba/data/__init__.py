@@ -3,7 +3,9 @@
 from rsmamba.data.chips import ChipDataset, EpochSampler
 from rsmamba.data.config import AugmentConfig, DataConfig
 from rsmamba.data.labelled import LabelledScene, Sample, check_alike, open_scenes
-from rsmamba.data.pairs import ScenePair, find_pairs, find_splits
+from rsmamba.data.labels import LabelOptions, label_options
+from rsmamba.data.pairs import ScenePair, find_pairs
+from rsmamba.data.splits import find_splits
 from rsmamba.data.statistics import BandStatistics, band_statistics
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "ChipDataset",
     "DataConfig",
     "EpochSampler",
+    "LabelOptions",
     "LabelledScene",
     "Sample",
     "ScenePair",
@@ -19,5 +22,6 @@ __all__ = [
     "check_alike",
     "find_pairs",
     "find_splits",
+    "label_options",
     "open_scenes",
 ]

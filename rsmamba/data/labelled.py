@@ -8,14 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsmamba.classes import ClassScheme
+from rsmamba.data.labels import STRIP_ROWS, LabelOptions, open_labels
 from rsmamba.data.pairs import ScenePair
-from rsmamba.errors import DataError, GridMismatchError
-from rsmamba.geo.grid import GeoGrid
-from rsmamba.geo.scene import Scene
+from rsmamba.errors import DataError
+from rsmamba.geo.stack import RasterPart, SceneStack
 from rsmamba.geo.window import Window
-
-# Label rasters are checked in strips of this many rows, so that their size does not matter.
-_STRIP_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +37,19 @@ class LabelledScene:
         pair: Image and label raster, and which of their rows are used.
         classes: Allowed labels.
         label_map: Label value to class index or ignore index, for values that differ.
-        bidx: Bands to use, 1-based; None takes all but an alpha band.
+        bidx: Bands of the image to use, 1-based; None takes those of the pair, or all but an alpha
+            band.
+        labels: How labels are written; None for class indices.
+
+    Attributes:
+        pair: Image and labels.
+        classes: Allowed labels.
+        height: Rows that are used.
+        width: Columns.
+        bidx: Bands of the image file that are used, 1-based.
+        num_bands: Bands of the image and of what is stacked on it.
+        dtype: Type of the pixels.
+        label_counts: Pixels of each class (classes,), whether the image is valid there or not.
 
     Raises:
         DataError: If image and label raster differ in size, the label raster has several bands or
@@ -57,17 +66,21 @@ class LabelledScene:
         classes: ClassScheme,
         label_map: dict[int, int] | None = None,
         bidx: Sequence[int] | None = None,
+        labels: LabelOptions | None = None,
     ) -> None:
         self.pair = pair
         self.classes = classes
         self._label_map = dict(label_map or {})
-        with Scene.open(pair.image, bidx=bidx) as image, Scene.open(pair.mask) as mask:
+        chosen = pair.bidx if bidx is None else tuple(bidx)
+        self._parts = (RasterPart(path=pair.image, bidx=chosen), *pair.stacked)
+        with SceneStack.open(self._parts) as image:
             first, last = (round(share * image.grid.height) for share in pair.rows)
             self._first_row = first
             self.height, self.width = last - first, image.grid.width
-            self.bidx = image.bidx
+            self.bidx = image.scenes[0].bidx
+            self.num_bands = image.num_bands
             self.dtype = np.dtype(image.dtype)
-            _check_mask(image, mask)
+            self._labels = open_labels(pair.mask, image.scenes[0], labels or LabelOptions())
         if self.height < 1:
             msg = f"{pair.image} is too low to be cut in two; change data.validation_share"
             raise DataError(msg)
@@ -82,7 +95,7 @@ class LabelledScene:
     @property
     def memory_bytes(self) -> int:
         """Bytes that the scene takes when held in memory."""
-        return self.height * self.width * (len(self.bidx) * self.dtype.itemsize + 2)
+        return self.height * self.width * (self.num_bands * self.dtype.itemsize + 2)
 
     def hold(self) -> None:
         """Read the whole scene into memory; later reads are slices of it."""
@@ -111,7 +124,7 @@ class LabelledScene:
             )
         window = Window(row=self._first_row + row, col=col, height=height, width=width)
         # Opened for each read, since processes that load chips cannot share an open file.
-        with Scene.open(self.pair.image, bidx=self.bidx) as image:
+        with SceneStack.open(self._parts) as image:
             pixels = image.read(window)
         labels = self._read_labels(window)
         labels[~pixels.valid] = self.classes.ignore_index
@@ -119,9 +132,7 @@ class LabelledScene:
 
     def _read_labels(self, window: Window) -> NDArray[np.uint8]:
         """Labels of a window with the map applied, or an error that names the wrong value."""
-        with Scene.open(self.pair.mask) as mask:
-            read = mask.read(window)
-        raw, has_label = read.values[0].astype(np.int64), read.valid
+        raw, has_label = self._labels.read(window)
         labels = np.full(raw.shape, self.classes.ignore_index, np.uint8)
         for value in np.unique(raw[has_label]):
             target = self._label_map.get(int(value), int(value))
@@ -145,8 +156,8 @@ class LabelledScene:
     def _count_labels(self) -> NDArray[np.int64]:
         """Pixels of each class, which also checks every label."""
         counts = np.zeros(256, np.int64)
-        for row in range(0, self.height, _STRIP_ROWS):
-            rows = min(_STRIP_ROWS, self.height - row)
+        for row in range(0, self.height, STRIP_ROWS):
+            rows = min(STRIP_ROWS, self.height - row)
             window = Window(row=self._first_row + row, col=0, height=rows, width=self.width)
             labels = self._read_labels(window)
             counts += np.bincount(labels.ravel(), minlength=256)
@@ -159,6 +170,7 @@ def open_scenes(
     classes: ClassScheme,
     label_map: dict[int, int] | None = None,
     bidx: Sequence[int] | None = None,
+    labels: LabelOptions | None = None,
     cache_mb: int = 0,
 ) -> list[LabelledScene]:
     """Open and check scenes, and hold as many in memory as fit.
@@ -167,7 +179,8 @@ def open_scenes(
         pairs: Images and label rasters.
         classes: Allowed labels.
         label_map: Label value to class index or ignore index, for values that differ.
-        bidx: Bands to use, 1-based; None takes all but an alpha band.
+        bidx: Bands to use, 1-based; None takes those of the pair, or all but an alpha band.
+        labels: How labels are written; None for class indices.
         cache_mb: Memory for scenes, MiB; scenes beyond it are read by windows.
 
     Returns:
@@ -177,7 +190,8 @@ def open_scenes(
         DataError: If labels are not allowed, or scenes differ in number or type of bands.
     """
     scenes = [
-        LabelledScene(pair, classes=classes, label_map=label_map, bidx=bidx) for pair in pairs
+        LabelledScene(pair, classes=classes, label_map=label_map, bidx=bidx, labels=labels)
+        for pair in pairs
     ]
     check_alike(scenes)
     free = cache_mb * 2**20
@@ -198,44 +212,10 @@ def check_alike(scenes: Sequence[LabelledScene]) -> None:
         DataError: If they differ in number or data type of their bands.
     """
     for scene in scenes[1:]:
-        if (len(scene.bidx), scene.dtype) != (len(scenes[0].bidx), scenes[0].dtype):
+        if (scene.num_bands, scene.dtype) != (scenes[0].num_bands, scenes[0].dtype):
             msg = (
-                f"{scene.pair.image} has {len(scene.bidx)} bands of {scene.dtype} and "
-                f"{scenes[0].pair.image} {len(scenes[0].bidx)} of {scenes[0].dtype}; choose bands "
+                f"{scene.pair.image} has {scene.num_bands} bands of {scene.dtype} and "
+                f"{scenes[0].pair.image} {scenes[0].num_bands} of {scenes[0].dtype}; choose bands "
                 "with data.bidx, or convert the images to one data type"
             )
             raise DataError(msg)
-
-
-def _check_mask(image: Scene, mask: Scene) -> None:
-    """Refuse label rasters that cannot be class indices of this image."""
-    if (image.grid.height, image.grid.width) != (mask.grid.height, mask.grid.width):
-        msg = (
-            f"{mask.path} is {mask.grid.width} px wide and {mask.grid.height} px high, its image "
-            f"{image.grid.width} and {image.grid.height}; both must have the same size"
-        )
-        raise DataError(msg)
-    if len(mask.bidx) != 1 or np.dtype(mask.dtype).kind not in "iu":
-        msg = (
-            f"{mask.path} has {len(mask.bidx)} bands of {mask.dtype}; a label raster has one band "
-            "of integers, the class indices"
-        )
-        raise DataError(msg)
-    _check_place(image, mask)
-
-
-def _check_place(image: Scene, mask: Scene) -> None:
-    """Refuse label rasters that lie elsewhere; many label rasters have no transform at all."""
-    if image.grid.transform.is_identity or mask.grid.transform.is_identity:
-        return
-    if not _transform_alone(image.grid).same_as(_transform_alone(mask.grid)):
-        msg = (
-            f"{mask.path} has the transform {tuple(mask.grid.transform)[:6]} and its image "
-            f"{tuple(image.grid.transform)[:6]}; warp one onto the grid of the other"
-        )
-        raise GridMismatchError(msg)
-
-
-def _transform_alone(grid: GeoGrid) -> GeoGrid:
-    """The grid without its CRS, which two programs may write in two ways."""
-    return GeoGrid(height=grid.height, width=grid.width, transform=grid.transform)

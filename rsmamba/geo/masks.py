@@ -27,6 +27,9 @@ class StoredMasks:
     def of(cls, dataset: DatasetReader, bidx: Sequence[int]) -> "StoredMasks":
         """Find the masks that matter for some bands.
 
+        An alpha band that is read as data is no mask: four-band orthophotos are sometimes written
+        so that their infrared band claims to be one.
+
         Args:
             dataset: The open dataset.
             bidx: Bands that are read, from 1.
@@ -37,7 +40,7 @@ class StoredMasks:
         alpha = [
             number
             for number, colour in enumerate(dataset.colorinterp, 1)
-            if colour is ColorInterp.alpha
+            if colour is ColorInterp.alpha and number not in bidx
         ]
         flags = dataset.mask_flag_enums
         apart = [number for number in sorted(set(bidx)) if _is_apart(flags[number - 1])]

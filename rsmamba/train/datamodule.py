@@ -15,6 +15,7 @@ from rsmamba.data import (
     band_statistics,
     check_alike,
     find_splits,
+    label_options,
     open_scenes,
 )
 from rsmamba.data.chips import Batch
@@ -51,7 +52,7 @@ class ChipDataModule(lightning.LightningDataModule):
     @property
     def num_bands(self) -> int:
         """Bands of a chip."""
-        return len(self.train_scenes[0].bidx)
+        return self.train_scenes[0].num_bands
 
     @override
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -76,6 +77,7 @@ class ChipDataModule(lightning.LightningDataModule):
             classes=data.classes,
             label_map=data.label_map,
             bidx=data.bidx,
+            labels=label_options(data),
             cache_mb=cache_mb,
         )
 

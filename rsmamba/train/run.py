@@ -218,11 +218,8 @@ def _build_model(
 
 def _protocol(config: TrainConfig) -> dict[str, object]:
     """What the model file says about its training."""
-    share = config.data.validation_share
     return {
-        **({"validation_share": share} if share else {}),
-        "train": list(config.data.train),
-        "validation": list(config.data.validation),
+        **config.data.provenance,
         "chip": config.data.chip,
         "chips": config.data.chips_per_epoch * config.trainer.epochs,
         "seed": config.trainer.seed,

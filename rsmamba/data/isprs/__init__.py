@@ -1,0 +1,1 @@
+"""The ISPRS 2D semantic labelling benchmark: Vaihingen and Potsdam."""
