@@ -3,7 +3,10 @@
 Errors become one line and an exit status here and nowhere else.
 """
 
+import atexit
+import contextlib
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,7 +17,6 @@ from rsmamba import __version__
 from rsmamba.errors import RsmambaError
 
 from . import console
-from .data import data
 from .exit_codes import ExitCode, exit_code_of
 from .info import info
 from .models import models
@@ -35,7 +37,6 @@ app.command()(predict)
 app.command()(info)
 app.command()(train)
 app.add_typer(models)
-app.add_typer(data)
 
 
 def _show_version(wanted: bool) -> None:
@@ -86,4 +87,11 @@ def main() -> None:
     # Importing torch makes hundreds of thousands of objects that live to the end; looking through
     # them for garbage again and again takes a tenth of a short command.
     gc.set_threshold(100_000, 50, 1000)
-    sys.exit(run())
+    status = run()
+    # Nor is there any use in taking all of them apart one by one: what has to be done at the end,
+    # registered functions do, and files are closed by now.
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # a closed pipe; main has said what it can
+            stream.flush()
+    os._exit(status)
