@@ -7,6 +7,7 @@ matrix) is 0. Kappa is 0 when chance alone already explains full agreement, as w
 hold one and the same class.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,8 @@ class Scores:
     Attributes:
         overall_accuracy: Share of counted pixels whose class is right.
         kappa: Cohen's kappa.
-        mean_iou: Mean IoU over present classes.
-        mean_f1: Mean F1 over present classes.
+        mean_iou: Mean IoU over present classes, of those that means are taken over.
+        mean_f1: Mean F1 over the same classes.
         iou: IoU per class, shape (num_classes,).
         f1: F1 per class, shape (num_classes,).
         precision: Precision (user's accuracy) per class, shape (num_classes,).
@@ -42,11 +43,15 @@ class Scores:
     present: NDArray[np.bool_]
 
 
-def compute_scores(counts: NDArray[np.int64]) -> Scores:
+def compute_scores(
+    counts: NDArray[np.int64], *, mean_classes: Sequence[int] | None = None
+) -> Scores:
     """Compute all scores of a confusion matrix.
 
     Args:
         counts: Pixel counts (num_classes, num_classes), rows reference, columns prediction.
+        mean_classes: Class indices that mean IoU and mean F1 are taken over; None for all. The
+            other classes still count in overall accuracy, in kappa and as errors of these.
 
     Returns:
         The scores, free of NaN.
@@ -61,6 +66,9 @@ def compute_scores(counts: NDArray[np.int64]) -> Scores:
     in_prediction = counts.sum(axis=0).astype(np.float64)
     total = float(in_reference.sum())
     present = (in_reference + in_prediction) > 0
+    averaged = present.copy()
+    if mean_classes is not None:
+        averaged[np.setdiff1d(np.arange(len(counts)), mean_classes)] = False
     iou = _ratio(right, in_reference + in_prediction - right)
     f1 = _ratio(2 * right, in_reference + in_prediction)
     accuracy = float(right.sum()) / total if total else 0.0
@@ -68,8 +76,8 @@ def compute_scores(counts: NDArray[np.int64]) -> Scores:
     return Scores(
         overall_accuracy=accuracy,
         kappa=(accuracy - chance) / (1 - chance) if chance < 1 else 0.0,
-        mean_iou=_mean(iou, present),
-        mean_f1=_mean(f1, present),
+        mean_iou=_mean(iou, averaged),
+        mean_f1=_mean(f1, averaged),
         iou=iou,
         f1=f1,
         precision=_ratio(right, in_prediction),
@@ -83,6 +91,6 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 
-def _mean(values: FloatArray, present: NDArray[np.bool_]) -> float:
-    """Mean over present classes, 0 when there are none."""
-    return float(values[present].mean()) if present.any() else 0.0
+def _mean(values: FloatArray, averaged: NDArray[np.bool_]) -> float:
+    """Mean over some classes, 0 when there are none."""
+    return float(values[averaged].mean()) if averaged.any() else 0.0

@@ -68,3 +68,12 @@ def test_scores_are_finite_and_in_range(counts: list[int]) -> None:
         assert np.isfinite(value).all(), name
         assert np.all(np.asarray(value) <= 1 + 1e-9), name
         assert np.all(np.asarray(value) >= (-1 if name == "kappa" else 0)), name
+
+
+def test_means_over_some_classes_leave_accuracy_alone() -> None:
+    """Clutter: wrong where it is, but not one of the classes that means are taken over."""
+    scores = compute_scores(COUNTS, mean_classes=(0, 2))
+    assert scores.mean_iou == pytest.approx(8 / 14)
+    assert scores.mean_f1 == pytest.approx(16 / 22)
+    assert scores.overall_accuracy == compute_scores(COUNTS).overall_accuracy
+    assert compute_scores(COUNTS, mean_classes=(2,)).mean_iou == 0
