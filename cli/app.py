@@ -17,6 +17,7 @@ from rsmamba import __version__
 from rsmamba.errors import RsmambaError
 
 from . import console
+from .data import data
 from .exit_codes import ExitCode, exit_code_of
 from .info import info
 from .models import models
@@ -37,6 +38,7 @@ app.command()(predict)
 app.command()(info)
 app.command()(train)
 app.add_typer(models)
+app.add_typer(data)
 
 
 def _show_version(wanted: bool) -> None:
