@@ -100,7 +100,7 @@ def test_explain_says_why_a_backend_is_not_there() -> None:
     assert reports["torch"].chosen_for == "everything"
 
 
-@pytest.mark.usefixtures("without_gpu")
+@pytest.mark.usefixtures("without_gpu", "without_numba")
 def test_triton_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     (reason,) = {r.reason for r in dispatch.explain() if r.backend == "triton"}
