@@ -18,6 +18,7 @@ from rsmamba.errors import RsmambaError
 
 from . import console
 from .data import data
+from .evaluate import evaluate
 from .exit_codes import ExitCode, exit_code_of
 from .info import info
 from .models import models
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command()(predict)
 app.command()(info)
 app.command()(train)
+app.command()(evaluate)
 app.add_typer(models)
 app.add_typer(data)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rsmamba.classes import ClassScheme
     from rsmamba.errors import RsmambaError
+    from rsmamba.evaluation.engine import evaluate
+    from rsmamba.evaluation.result import AccuracyReport
     from rsmamba.geo.scene import Scene
     from rsmamba.geo.tiles import TileGrid
     from rsmamba.models.model_file import load_model, save_model
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME_OF_NAME = {
+    "AccuracyReport": "rsmamba.evaluation.result",
     "ClassScheme": "rsmamba.classes",
     "PredictResult": "rsmamba.prediction.result",
     "RsmambaError": "rsmamba.errors",
@@ -27,6 +30,7 @@ _HOME_OF_NAME = {
     "SceneModel": "rsmamba.models.scene_model",
     "TileGrid": "rsmamba.geo.tiles",
     "create_model": "rsmamba.models.registry",
+    "evaluate": "rsmamba.evaluation.engine",
     "list_models": "rsmamba.models.registry",
     "load_model": "rsmamba.models.model_file",
     "predict": "rsmamba.prediction.engine",
@@ -34,6 +38,7 @@ _HOME_OF_NAME = {
 }
 
 __all__ = [
+    "AccuracyReport",
     "ClassScheme",
     "PredictResult",
     "RsmambaError",
@@ -41,6 +46,7 @@ __all__ = [
     "SceneModel",
     "TileGrid",
     "create_model",
+    "evaluate",
     "list_models",
     "load_model",
     "predict",

@@ -67,7 +67,7 @@ def write_quicklook(
     gsd_m = scene.grid.gsd_m
     image = compose(
         [
-            Panel(title="Scene", picture=_scene_picture(scene, part, height=height, width=width)),
+            Panel(title="Scene", picture=scene_picture(scene, part, height=height, width=width)),
             Panel(title="Class map", picture=map_picture),
         ],
         heading=scene.name,
@@ -85,6 +85,35 @@ def write_quicklook(
     finally:
         folder.remove()
     return target
+
+
+def scene_picture(scene: Scene, part: Window, *, height: int, width: int) -> Picture:
+    """Make a picture of a part of a scene.
+
+    Args:
+        scene: The open scene; red, green and blue are shown if it reads them.
+        part: What to show.
+        height: Rows of the picture, at most those of the part.
+        width: Columns of the picture, at most those of the part.
+
+    Returns:
+        Picture ``(height, width, 3)``, hatched where the scene has no data.
+
+    Raises:
+        SceneError: If the scene cannot be read.
+    """
+    bands = _colour_bands(scene)
+    values = np.zeros((len(bands), height, width), dtype=scene.dtype)
+    valid = np.zeros((height, width), dtype=np.bool_)
+    for row in range(0, height, _STRIP_ROWS):
+        stop = min(row + _STRIP_ROWS, height)
+        first, last = row * part.height // height, -(-stop * part.height // height)
+        source = Window(row=part.row + first, col=part.col, height=last - first, width=part.width)
+        pixels = scene.read_decimated(source, height=stop - row, width=width)
+        values[:, row:stop] = pixels.values[bands]
+        valid[row:stop] = pixels.valid
+    colours = np.moveaxis(stretch(values, valid), 0, -1)
+    return np.where(valid[:, :, None], colours, hatch(height, width))  # (h, w, 3)
 
 
 def stretch(values: NDArray[Any], valid: BoolArray) -> NDArray[np.uint8]:
@@ -110,21 +139,6 @@ def stretch(values: NDArray[Any], valid: BoolArray) -> NDArray[np.uint8]:
     span = np.where(high > low, high - low, 1.0)
     unit = (values - low[:, None, None]) / span[:, None, None]
     return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
-
-
-def _scene_picture(scene: Scene, part: Window, *, height: int, width: int) -> Picture:
-    bands = _colour_bands(scene)
-    values = np.zeros((len(bands), height, width), dtype=scene.dtype)
-    valid = np.zeros((height, width), dtype=np.bool_)
-    for row in range(0, height, _STRIP_ROWS):
-        stop = min(row + _STRIP_ROWS, height)
-        first, last = row * part.height // height, -(-stop * part.height // height)
-        source = Window(row=part.row + first, col=part.col, height=last - first, width=part.width)
-        pixels = scene.read_decimated(source, height=stop - row, width=width)
-        values[:, row:stop] = pixels.values[bands]
-        valid[row:stop] = pixels.valid
-    colours = np.moveaxis(stretch(values, valid), 0, -1)
-    return np.where(valid[:, :, None], colours, hatch(height, width))  # (h, w, 3)
 
 
 # Positions in what the scene reads; a single band is shown grey.

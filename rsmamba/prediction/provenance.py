@@ -2,11 +2,11 @@
 
 import hashlib
 import json
+from importlib import metadata
 from pathlib import Path
 
 import torch
 
-import rsmamba
 from rsmamba.errors import BackendError
 from rsmamba.geo.environment import is_local
 from rsmamba.models.scene_model import SceneModel
@@ -31,7 +31,7 @@ def provenance(
         where it is not a local file.
     """
     tags = {
-        "version": rsmamba.__version__,
+        "version": metadata.version("rsmamba"),
         "model": model.name,
         "model_hash": model.fingerprint(),
         "options": json.dumps(config.to_dict(), sort_keys=True),

@@ -55,7 +55,8 @@ def test_scores_equal_scikit_learn(maps: Maps) -> None:
         (scores.mean_iou, sk.jaccard_score(truth, guess, average="macro")),
     ]
     for ours, theirs in pairs:
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+        both = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+        np.testing.assert_allclose(*both, rtol=0, atol=1e-12)
 
 
 @pytest.fixture

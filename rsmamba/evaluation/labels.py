@@ -1,0 +1,180 @@
+"""Class indices of a map or a reference, read window by window."""
+
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsmamba.classes import ClassScheme, Colour
+from rsmamba.errors import DataError
+from rsmamba.evaluation.naming import REFUSED, ClassTable
+from rsmamba.evaluation.windows import READ_SIDE, squares
+from rsmamba.geo.colours import decode_colours
+from rsmamba.geo.scene import Scene
+from rsmamba.geo.window import Window
+
+LabelForm = Literal["auto", "index", "colour"]
+UnknownColour = Literal["fail", "ignore"]
+_UNKNOWN = -1
+
+
+class LabelSource(Protocol):
+    """Anything that gives class indices of a window."""
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Return class indices (h, w), the ignore index where there is none."""
+
+
+class IndexLabels:
+    """Class indices of a one-band raster.
+
+    Args:
+        scene: The open raster.
+        table: Class index, ignore index, or -1 for each value 0 to 255.
+        ignore_index: Index of pixels without a class.
+
+    Raises:
+        DataError: If the raster has several bands, or its values are not whole numbers.
+    """
+
+    def __init__(self, scene: Scene, *, table: ClassTable, ignore_index: int = 255) -> None:
+        if scene.num_bands != 1 or np.dtype(scene.dtype).kind not in "iu":
+            message = (
+                f"{scene.path} has {scene.num_bands} bands of {scene.dtype}; class indices are one "
+                "band of whole numbers, colours three bands of bytes (--labels colour)"
+            )
+            raise DataError(message)
+        self._scene = scene
+        self._table = table
+        self._ignore_index = ignore_index
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Read a window.
+
+        Args:
+            window: What to read.
+
+        Returns:
+            Class indices (h, w), the ignore index where there is none.
+
+        Raises:
+            DataError: If a value is no class.
+            SceneError: If the file is damaged there.
+        """
+        pixels = self._scene.read(window)
+        values: NDArray[Any] = pixels.values[0]
+        inside = (values >= 0) & (values <= 255)
+        indices = self._table[np.where(inside, values, 0).astype(np.uint8)]
+        indices[~inside] = REFUSED
+        indices[~pixels.valid] = self._ignore_index
+        refused = indices == REFUSED
+        if refused.any():
+            row, col = np.argwhere(refused)[0]
+            allowed = sorted(set(np.flatnonzero(self._table != REFUSED).tolist()))
+            message = (
+                f"{self._scene.path} holds the value {int(values[row, col])} at row "
+                f"{int(row) + window.row}, col {int(col) + window.col} ({int(refused.sum())} such "
+                f"pixels around there); allowed are {_listed(allowed)}: map it with --label-map, "
+                "or name all classes with --classes"
+            )
+            raise DataError(message)
+        return indices.astype(np.uint8)
+
+
+class ColourLabels:
+    """Class indices of a raster that paints each class in a colour of its own.
+
+    Args:
+        scene: The open raster, three bands of bytes.
+        classes: The classes and their colours.
+        ignored_colours: Colours that mean no class.
+        unknown: What to do with any other colour.
+
+    Raises:
+        DataError: If the raster is not red, green and blue.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        classes: ClassScheme,
+        ignored_colours: tuple[Colour, ...] = (),
+        unknown: UnknownColour = "fail",
+    ) -> None:
+        if scene.num_bands != 3 or scene.dtype != "uint8":
+            message = (
+                f"{scene.path} has {scene.num_bands} bands of {scene.dtype}; labels by colour are "
+                "red, green and blue bytes; class indices are read with --labels index"
+            )
+            raise DataError(message)
+        self._scene = scene
+        self._ignore_index = classes.ignore_index
+        self._unknown = unknown
+        self._values = dict.fromkeys(ignored_colours, classes.ignore_index)
+        self._values |= {colour: index for index, colour in enumerate(classes.colours)}
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Read a window.
+
+        Args:
+            window: What to read.
+
+        Returns:
+            Class indices (h, w), the ignore index where there is none.
+
+        Raises:
+            DataError: If a colour is not in the palette and unknown ones are to fail.
+            SceneError: If the file is damaged there.
+        """
+        pixels = self._scene.read(window)
+        indices, known = decode_colours(pixels.values, self._values)
+        known |= ~pixels.valid
+        if self._unknown == "fail" and not known.all():
+            row, col = np.argwhere(~known)[0]
+            message = (
+                f"{self._scene.path} has {self._count_unknown()} pixels of colours that are not in "
+                f"the palette, such as {tuple(pixels.values[:, row, col].tolist())} at row "
+                f"{int(row) + window.row}, col {int(col) + window.col}; allowed are "
+                f"{', '.join(map(str, self._values))}: correct the file, or leave such pixels out "
+                "with --unknown ignore"
+            )
+            raise DataError(message)
+        indices[~(known & pixels.valid)] = self._ignore_index
+        return indices.astype(np.uint8)
+
+    def _count_unknown(self) -> int:
+        """Go through the whole raster."""
+        grid, count = self._scene.grid, 0
+        for window in squares(height=grid.height, width=grid.width, side=READ_SIDE):
+            pixels = self._scene.read(window)
+            _, known = decode_colours(pixels.values, self._values)
+            count += int((~known & pixels.valid).sum())
+        return count
+
+
+def largest_label(scene: Scene) -> int:
+    """Find the largest class index of a raster without names.
+
+    Args:
+        scene: The open raster.
+
+    Returns:
+        The largest value below 255; -1 if there is none.
+    """
+    largest = _UNKNOWN
+    grid = scene.grid
+    for window in squares(height=grid.height, width=grid.width, side=READ_SIDE):
+        pixels = scene.read(window)
+        values = pixels.values[0][pixels.valid & (pixels.values[0] < 255)]
+        if values.size:
+            largest = max(largest, int(values.max()))
+    return largest
+
+
+def _listed(values: list[int]) -> str:
+    """Write a run of numbers shortly."""
+    classes = [value for value in values if value != 255]
+    run = classes == list(range(len(classes)))
+    text = f"0 to {len(classes) - 1}" if run and len(classes) > 2 else ", ".join(map(str, classes))
+    return f"{text} and 255 (no class)"
