@@ -5,6 +5,7 @@ from rsmamba.data.config import AugmentConfig, DataConfig
 from rsmamba.data.labelled import LabelledScene, Sample, check_alike, open_scenes
 from rsmamba.data.labels import LabelOptions, label_options
 from rsmamba.data.pairs import ScenePair, find_pairs
+from rsmamba.data.remarks import remarks
 from rsmamba.data.splits import find_splits
 from rsmamba.data.statistics import BandStatistics, band_statistics
 
@@ -24,4 +25,5 @@ __all__ = [
     "find_splits",
     "label_options",
     "open_scenes",
+    "remarks",
 ]

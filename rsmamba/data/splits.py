@@ -64,6 +64,12 @@ def _of_table(config: SourceConfig) -> tuple[Pairs, Pairs]:
         if not config.validation_share:
             _refuse_empty(config, validation, "validation")
         return train, validation
+    if not config.validation and not config.validation_share:
+        msg = (
+            f"{config.root / config.table} has no column split, so that there is nothing to "
+            "validate on; set data.validation_share, or name scenes with data.validation"
+        )
+        raise DataError(msg)
     train = _matching(rows, config.train or ("*",), config)
     return train, _matching(rows, config.validation, config)
 

@@ -19,10 +19,12 @@ class BandStatistics:
     Attributes:
         mean: One value a band.
         std: One value a band; 1 for a constant band, so that dividing by it is safe.
+        constant_bands: Numbers of the bands, from 1, that have one value everywhere.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    constant_bands: tuple[int, ...] = ()
 
 
 def band_statistics(scenes: Iterable[LabelledScene]) -> BandStatistics:
@@ -50,8 +52,14 @@ def band_statistics(scenes: Iterable[LabelledScene]) -> BandStatistics:
         msg = "the training scenes have no valid pixel; check their nodata value or mask"
         raise DataError(msg)
     std = np.sqrt(squares / count)
-    std[std == 0] = 1.0
-    return BandStatistics(mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+    # The mean of many equal fractions may differ from them in the last digit.
+    constant = std <= 1e-9 * np.abs(mean)
+    std[constant] = 1.0
+    return BandStatistics(
+        mean=tuple(map(float, mean)),
+        std=tuple(map(float, std)),
+        constant_bands=tuple(int(index) + 1 for index in np.flatnonzero(constant)),
+    )
 
 
 def _valid_strips(scenes: Iterable[LabelledScene]) -> Iterable[NDArray[np.float64]]:

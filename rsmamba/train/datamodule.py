@@ -17,6 +17,7 @@ from rsmamba.data import (
     find_splits,
     label_options,
     open_scenes,
+    remarks,
 )
 from rsmamba.data.chips import Batch
 from rsmamba.data.pairs import ScenePair
@@ -48,6 +49,9 @@ class ChipDataModule(lightning.LightningDataModule):
         _check_labelled(self.train_scenes, "training")
         _check_labelled(self.validation_scenes, "validation")
         self.statistics: BandStatistics = band_statistics(self.train_scenes)
+        names = config.data.band_names
+        for line in remarks(self.train_scenes, self.statistics, band_names=names):
+            logger.warning("%s", line)
 
     @property
     def num_bands(self) -> int:

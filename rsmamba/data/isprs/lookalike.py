@@ -13,7 +13,6 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from rsmamba.classes import ISPRS_CLASSES, ISPRS_UNDEFINED
 from rsmamba.data.isprs.files import Role
@@ -21,6 +20,7 @@ from rsmamba.data.isprs.painter import Painting, paint_town
 from rsmamba.data.isprs.tiles import GSD_M, TILES, IsprsDataset
 from rsmamba.errors import OptionError, OutputError, OutputExistsError
 from rsmamba.geo.environment import no_georeference_warning
+from rsmamba.metrics.boundary import erosion_levels
 
 IsprsLayout = Literal["society", "torchgeo", "flat"]
 
@@ -161,11 +161,7 @@ def erode_labels(labels: NDArray[np.uint8], *, radius: int = EROSION_RADIUS) -> 
         >>> erode_labels(np.array([[0, 0, 0, 1, 1]], np.uint8), radius=1).tolist()
         [[False, False, True, True, False]]
     """
-    rows, cols = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    disc = rows**2 + cols**2 <= radius**2
-    highest = ndimage.maximum_filter(labels, footprint=disc, mode="nearest")
-    lowest = ndimage.minimum_filter(labels, footprint=disc, mode="nearest")
-    boundary: NDArray[np.bool_] = highest != lowest
+    boundary: NDArray[np.bool_] = erosion_levels(labels, radius=radius) <= radius
     return boundary
 
 

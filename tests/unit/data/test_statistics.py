@@ -54,3 +54,10 @@ def test_scenes_without_valid_pixels_are_refused(write_raster: WriteRaster) -> N
     scene = make_scene(write_raster, "s", np.zeros((1, 4, 4), np.uint8), nodata=0)
     with pytest.raises(DataError, match="have no valid pixel; check their nodata value or mask"):
         band_statistics([scene])
+
+
+def test_a_constant_fraction_is_constant(write_raster: WriteRaster) -> None:
+    pixels = np.stack([np.full((70, 70), 0.1), np.arange(4900).reshape(70, 70)])
+    statistics = band_statistics([make_scene(write_raster, "s", pixels.astype(np.float32))])
+    assert statistics.constant_bands == (1,)
+    assert statistics.std[0] == 1.0
