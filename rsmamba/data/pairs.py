@@ -8,14 +8,15 @@ from pathlib import Path
 from rsmamba.data.source import SourceConfig
 from rsmamba.errors import DataError
 from rsmamba.geo.stack import RasterPart
+from rsmamba.geo.vectors import VECTOR_SUFFIXES
 
 # Files that lie beside rasters and labels and are none themselves.
 _SIDECARS = frozenset(
     {".xml", ".txt", ".md", ".csv", ".json", ".tfw", ".jgw", ".pgw", ".wld", ".prj", ".ovr", ".msk"}
     | {".geojson", ".gpkg", ".py", ".cpg", ".qml", ".yaml", ".yml"}
 )
-# Files of polygons; images are never among them.
-VECTOR_SUFFIXES = frozenset({".geojson", ".gpkg", ".shp", ".fgb"})
+# Images are never among them.
+_VECTORS = frozenset(VECTOR_SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +58,8 @@ def find_pairs(config: SourceConfig, patterns: Sequence[str]) -> tuple[ScenePair
             'data.mask_suffix to the ending of the label rasters\' names, such as "_labels"'
         )
         raise DataError(msg)
-    images = _files_by_stem(config.root / config.images, but=VECTOR_SUFFIXES)
-    but = frozenset() if config.labels == "vector" else VECTOR_SUFFIXES
+    images = _files_by_stem(config.root / config.images, but=_VECTORS)
+    but = frozenset() if config.labels == "vector" else _VECTORS
     masks = _files_by_stem(config.root / config.masks, but=but)
     if config.mask_suffix:
         images = {stem: v for stem, v in images.items() if not stem.endswith(config.mask_suffix)}

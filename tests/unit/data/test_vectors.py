@@ -89,7 +89,7 @@ def test_class_names_background_and_another_crs(image: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("value", "match"),
-    [("sea", "'sea'"), (1.5, "1.5"), (None, "None|nan"), (7, "holds the label 7|no class")],
+    [("sea", "'sea'"), (1.5, "1.5"), (None, "None"), (7, "holds the label 7")],
 )
 def test_values_that_are_no_class_are_refused(
     image: Path, tmp_path: Path, value: object, match: str
@@ -107,10 +107,10 @@ def test_files_that_are_no_labels_are_refused(
     elsewhere = write_polygons(tmp_path / "far.geojson", [([[0, 0], [9, 0], [9, 9], [0, 0]], 1)])
     (tmp_path / "torn.geojson").write_text("{", encoding="utf-8")
     for first, second, match in (
-        (plain, mask, "no .*transform"),
+        (plain, mask, "has no CRS, so that vectors cannot"),
         (image, elsewhere, "far.geojson touches"),
-        (image, tmp_path / "torn.geojson", "torn.geojson cannot be read as"),
-        (image, tmp_path / "absent.gpkg", "absent.gpkg do.* not exist; check the path"),
+        (image, tmp_path / "torn.geojson", "torn.geojson cannot be read as GeoJSON"),
+        (image, tmp_path / "absent.gpkg", "absent.gpkg does not exist; check the path"),
     ):
         with pytest.raises(RsmambaError, match=match):
             make_scene(first, second)
