@@ -13,7 +13,7 @@ from rsmamba.geo.vectors import VECTOR_SUFFIXES
 # Files that lie beside rasters and labels and are none themselves.
 _SIDECARS = frozenset(
     {".xml", ".txt", ".md", ".csv", ".json", ".tfw", ".jgw", ".pgw", ".wld", ".prj", ".ovr", ".msk"}
-    | {".geojson", ".gpkg", ".py", ".cpg", ".qml", ".yaml", ".yml"}
+    | {".py", ".cpg", ".qml", ".yaml", ".yml"}
 )
 # Images are never among them.
 _VECTORS = frozenset(VECTOR_SUFFIXES)
