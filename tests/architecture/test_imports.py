@@ -25,6 +25,7 @@ def loaded_after(statement: str) -> set[str]:
         "from rsmamba.cli.app import run; run(['--help'])",
         "from rsmamba.cli.app import run; run(['predict', '--help'])",
         "from rsmamba.cli.app import run; run(['predict'])",
+        "from rsmamba.cli.app import run; run(['evaluate', '--help'])",
     ],
 )
 def test_help_and_import_load_nothing_heavy(statement: str) -> None:
@@ -46,7 +47,7 @@ def test_every_public_name_resolves(name: str) -> None:
 
 def test_unknown_name_lists_the_known_ones() -> None:
     """As an attribute error, so that hasattr works."""
-    with pytest.raises(AttributeError, match="no attribute 'segment'; it has ClassScheme"):
+    with pytest.raises(AttributeError, match="no attribute 'segment'; it has AccuracyReport"):
         _ = rsmamba.segment
 
 
