@@ -129,12 +129,14 @@ def in_browser(page_path: Path, script: str, *, address: str = "") -> tuple[str,
     )
     copy.write_text(text, encoding="utf-8")
     words = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900", "--dump-dom"]
+    # Timers run out before the page is dumped, however slow the machine is.
+    words.append("--virtual-time-budget=5000")
     try:
         done = subprocess.run(
             [str(CHROMIUM), *words, "--enable-logging=stderr", f"{copy.as_uri()}{address}"],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=True,
         )
     finally:
