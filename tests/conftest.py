@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,3 +35,13 @@ def plain_interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def own_log_levels() -> Iterator[None]:
+    """What a command of one test sets for the whole process does not reach the next test."""
+    loggers = [logging.getLogger(name) for name in ("rsmamba", "rasterio")]
+    before = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
