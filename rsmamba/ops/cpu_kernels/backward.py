@@ -155,7 +155,7 @@ def _tabulate(
     zeros = records + count * size - task.first_block * VECTOR_BYTES
     nowhere = zeros + count * VECTOR_BYTES
     for token in range(CHUNK):
-        pixel = pixel_of(scan, path, first + token)
+        pixel = pixel_of(scan, task.batch, path, first + token)
         store_int64(scratch + token * 8, pixel)
         place = scratch + _TABLES + token * 8
         store_int64(place + _X, row_address(scan.x, task.batch, path, pixel))

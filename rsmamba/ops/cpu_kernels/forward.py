@@ -6,7 +6,7 @@ aside. While one lot passes, the rows of the next are asked for: with few states
 pace. Within a block the states follow each other, each with all tokens of the lot, whose powers of
 two do not wait for one another.
 
-Scratch memory, in vectors: 5 tables of 8 addresses for each of two lots and for the tail of a row,
+Scratch memory, in vectors: 6 tables of 8 addresses for each of two lots and for the tail of a row,
 24 vectors for that tail, then N states, an output that goes nowhere, and the step sizes of a lot
 for each block of the task.
 """
@@ -32,6 +32,7 @@ from rsmamba.ops.cpu_kernels.plan import CHUNK, LOT
 from rsmamba.ops.cpu_kernels.rows import (
     clear,
     find_task,
+    gap_address,
     kept_place,
     parameter_place,
     pixel_of,
@@ -48,8 +49,9 @@ from rsmamba.ops.cpu_kernels.vectors import (
     store_int64,
 )
 
-_X, _STEPS, _Y, _B, _C = (place * VECTOR_BYTES for place in range(5))  # tables of a lot
-_TABLES = 5 * VECTOR_BYTES
+# Tables of a lot.
+_X, _STEPS, _Y, _B, _C, _GAPS = (place * VECTOR_BYTES for place in range(6))
+_TABLES = 6 * VECTOR_BYTES
 _TAIL = 3 * _TABLES
 _STATES = _TAIL + 3 * 8 * VECTOR_BYTES
 
@@ -86,7 +88,7 @@ def _locate(
     states = (task.last_block - task.first_block) * scan.states
     nowhere = scratch + _STATES + (states - task.first_block) * VECTOR_BYTES
     for index in range(len(lot)):
-        pixel = pixel_of(scan, path, first + index)
+        pixel = pixel_of(scan, task.batch, path, first + index)
         place = tables + index * 8
         B = row_address(scan.B, task.batch, path, pixel)
         C = row_address(scan.C, task.batch, path, pixel)
@@ -97,6 +99,8 @@ def _locate(
         store_int64(place + _Y, outputs if first + index < scan.length else nowhere)
         store_int64(place + _B, B)
         store_int64(place + _C, C)
+        if scan.gaps != 0:
+            store_int64(place + _GAPS, gap_address(scan, task.batch, path, first + index))
         if scan.rank != 0:
             prefetch(steps)
         prefetch(B)
@@ -167,6 +171,9 @@ def _outputs(
     x = load_rows(tables + _X, shift, lot)
     scaled = multiply_groups(steps, x)
     outputs = multiply_groups(spread(load(scan.D + place), lot), x)
+    if scan.gaps != 0:
+        # What was dropped lets time pass and adds nothing.
+        steps = add_products(steps, tables + _GAPS, 0, load(scan.idle + place))
     rows = (addresses_of(tables + _B, lot), addresses_of(tables + _C, lot))
     A2 = scan.A2 + place * scan.states
     for n in range(scan.states):
@@ -246,6 +253,8 @@ def _pass_tail(
         store_int64(to + _Y, vectors + 2 * VECTOR_BYTES)
         store_int64(to + _B, load_int64(entry + _B))
         store_int64(to + _C, load_int64(entry + _C))
+        if scan.gaps != 0:
+            store_int64(to + _GAPS, load_int64(entry + _GAPS))
     steps = read_steps(scan, path, block, spare + _STEPS, 0, projected, lot)
     outputs = _outputs(scan, path, block, state, spare, 0, steps, lot)
     if added:

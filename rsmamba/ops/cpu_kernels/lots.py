@@ -119,6 +119,22 @@ def add_products(typing_context: Any, sums: Any, table: Any, shift: Any, weight:
 
 
 @instruction
+def add_weighted_rows(typing_context: Any, sums: Any, table: Any, shift: Any, weight: Any) -> Any:
+    """Return the sums plus each token's vector times a vector of weights."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        places = row_addresses(builder, args[1], args[2], count=sums.width)
+        vectors = unpack(builder, args[0], sums.width)
+        totals = [
+            emit.fma(builder, emit.load(builder, place), args[3], value)
+            for value, place in zip(vectors, places, strict=True)
+        ]
+        return pack(builder, totals)
+
+    return sums(sums, address_type, address_type, vector), code
+
+
+@instruction
 def softplus_of(typing_context: Any, values: Any) -> Any:
     """Return the softplus of each token's vector."""
 

@@ -57,6 +57,12 @@ class Scan(NamedTuple):
         dt_bias: Bias of the step size, (K, blocks, 16).
         D: Skip terms, (K, blocks, 16).
         kept: State before each chunk, (batch, K, chunks, blocks, N, 16), or 0.
+        order_batch: Bytes from the order of one batch item to that of the next; 0 if shared.
+        gaps: Tokens that were dropped before each one, float32 (batch, K, L), or 0. Only the
+            forward knows them.
+        idle: Step sizes that dropped tokens have, (K, blocks, 16).
+        shared: 1 if all paths have the parameters of the first, which alone are packed. Only the
+            forward knows it.
     """
 
     length: int
@@ -76,6 +82,10 @@ class Scan(NamedTuple):
     dt_bias: int
     D: int
     kept: int
+    order_batch: int = 0
+    gaps: int = 0
+    idle: int = 0
+    shared: int = 0
 
 
 class Gradients(NamedTuple):

@@ -40,17 +40,26 @@ def row_address(rows: Any, batch: Any, path: Any, pixel: Any) -> Any:
 
 
 @part
-def pixel_of(scan: Any, path: Any, token: Any) -> Any:
+def pixel_of(scan: Any, batch: Any, path: Any, token: Any) -> Any:
     """Return the pixel of a token; tokens after the last repeat its pixel."""
     token = min(token, scan.length - 1)
     if scan.order == 0:
         return token
-    return load_int32(scan.order + (path * scan.length + token) * 4)
+    return load_int32(scan.order + batch * scan.order_batch + (path * scan.length + token) * 4)
+
+
+@part
+def gap_address(scan: Any, batch: Any, path: Any, token: Any) -> Any:
+    """Return the address of the gap before a token; tokens after the last repeat it."""
+    token = min(token, scan.length - 1)
+    return scan.gaps + ((batch * scan.paths + path) * scan.length + token) * 4
 
 
 @part
 def parameter_place(scan: Any, path: Any, block: Any) -> Any:
     """Return where the vectors of a block lie among those of all paths and blocks, in bytes."""
+    if scan.shared != 0:
+        return block * VECTOR_BYTES
     return (path * ((scan.channels + LANES - 1) // LANES) + block) * VECTOR_BYTES
 
 

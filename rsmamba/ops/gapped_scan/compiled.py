@@ -1,0 +1,138 @@
+"""Scans with gaps by the compiled CPU kernel: tokens are visited in place, gaps enter the decay."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rsmamba.ops.cpu_kernels.plan import Rows, Scan, pack, sequence_rows, with_dense_rows
+from rsmamba.ops.cpu_kernels.run import Parameters, pack_parameters, run_forward
+
+
+def compiled_gapped_scan(
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    *terms: Tensor,
+    gaps: Tensor | None,
+) -> Tensor:
+    """Run the scan over sequences, without gradients.
+
+    Args:
+        x: Inputs, (batch, K, L, D), on the CPU.
+        dt: Step sizes before bias and softplus, (batch, K, L, D).
+        A: State decay rates, negative, (K, D, N).
+        *terms: B and C, (batch, K, L, N); skip terms D and bias of the step size, (K, D).
+        gaps: Dropped tokens before each one, (batch, K, L); None lets them do nothing.
+
+    Returns:
+        Outputs with shape and dtype of `x`.
+    """
+    rows = [with_dense_rows(tensor.float()) for tensor in (x, dt, *terms[:2])]
+    parameters, idle = _pack(A, D=terms[2], dt_bias=terms[3])
+    gap_table = None if gaps is None else gaps.float().contiguous()
+    y = torch.empty(x.shape)
+    scan = Scan(
+        length=x.shape[2],
+        channels=x.shape[3],
+        states=A.shape[2],
+        rank=0,
+        softplus=1,
+        paths=A.shape[0],
+        summed=0,
+        order=0,
+        x=sequence_rows(rows[0]),
+        steps=sequence_rows(rows[1]),
+        B=sequence_rows(rows[2]),
+        C=sequence_rows(rows[3]),
+        A2=parameters.A2.data_ptr(),
+        dt_weight=0,
+        dt_bias=parameters.dt_bias.data_ptr(),
+        D=parameters.D.data_ptr(),
+        kept=0,
+        gaps=0 if gap_table is None else gap_table.data_ptr(),
+        idle=idle.data_ptr(),
+    )
+    run_forward(scan, sequence_rows(y), x.shape[0])
+    return y.to(x.dtype)
+
+
+def compiled_token_scan(
+    x: Tensor,
+    projections: Tensor,
+    dt_weight: Tensor,
+    dt_bias: Tensor,
+    *decays: Tensor,
+    order: Tensor,
+    gaps: Tensor | None,
+) -> Tensor:
+    """Scan tokens along several orders and sum, without gradients.
+
+    Args:
+        x: Kept tokens, (B, L, D), on the CPU.
+        projections: Low-rank step size, input and output terms, (B, L, K, R + 2N).
+        dt_weight: Step-size projection, (K, D, R).
+        dt_bias: Bias of the step size, (K, D).
+        *decays: State decay rates A, (K, D, N), and skip terms D, (K, D).
+        order: Index of the token at each step of each scan, (B, K, L).
+        gaps: Dropped tokens before each step, (B, K, L); None lets them do nothing.
+
+    Returns:
+        Sum over the K scans, (B, L, D), with the dtype of `x`.
+    """
+    A, D = decays
+    paths = A.shape[0]
+    # Parameters that all scans share are packed once.
+    shared = all(tensor.stride(0) == 0 for tensor in (A, D, dt_weight, dt_bias))
+    if shared:
+        A, D, dt_weight, dt_bias = (tensor[:1] for tensor in (A, D, dt_weight, dt_bias))
+    tokens, terms = x.float().contiguous(), projections.float().contiguous()
+    parameters, idle = _pack(A, D=D, dt_bias=dt_bias, dt_weight=dt_weight)
+    orders = order.to(torch.int32).contiguous()
+    gap_table = None if gaps is None else gaps.float().contiguous()
+    rank, states = dt_weight.shape[2], A.shape[2]
+    batch, token, scan_stride, _ = (4 * stride for stride in terms.stride())
+    factors, B, C = (
+        Rows(terms.data_ptr() + 4 * start, batch, scan_stride, token)
+        for start in (0, rank, rank + states)
+    )
+    y = torch.empty(tokens.shape)
+    scan = Scan(
+        length=x.shape[1],
+        channels=x.shape[2],
+        states=states,
+        rank=rank,
+        softplus=1,
+        paths=paths,
+        summed=1,
+        order=orders.data_ptr(),
+        x=_token_rows(tokens),
+        steps=factors,
+        B=B,
+        C=C,
+        A2=parameters.A2.data_ptr(),
+        dt_weight=parameters.dt_weight.data_ptr(),
+        dt_bias=parameters.dt_bias.data_ptr(),
+        D=parameters.D.data_ptr(),
+        kept=0,
+        order_batch=4 * orders.stride(0),
+        gaps=0 if gap_table is None else gap_table.data_ptr(),
+        idle=idle.data_ptr(),
+        shared=int(shared),
+    )
+    run_forward(scan, _token_rows(y), x.shape[0])
+    return y.to(x.dtype)
+
+
+def _pack(
+    A: Tensor, *, D: Tensor, dt_bias: Tensor, dt_weight: Tensor | None = None
+) -> tuple[Parameters, Tensor]:
+    """Pack the parameters, and the step size of a token that is zero."""
+    weight = None if dt_weight is None else dt_weight.float()
+    packed = pack_parameters(A.float(), D=D.float(), dt_bias=dt_bias.float(), dt_weight=weight)
+    return packed, pack(functional.softplus(dt_bias.float(), threshold=50.0))
+
+
+def _token_rows(tokens: Tensor) -> Rows:
+    """Describe the rows of contiguous tokens (B, L, D), the same for all scans."""
+    batch, token, _ = (4 * stride for stride in tokens.stride())
+    return Rows(tokens.data_ptr(), batch, 0, token)
