@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import types
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -51,6 +52,10 @@ def config_from_options(config_class: type[Config], options: Mapping[str, Any]) 
 
 
 def _field_value(name: str, value: Any, hint: Any) -> Any:  # noqa: ANN401 - any field type
+    if isinstance(hint, types.UnionType) and isinstance(value, Mapping):
+        # An optional part of a configuration: None, or its own options.
+        nested = [part for part in get_args(hint) if dataclasses.is_dataclass(part)]
+        hint = nested[0] if nested else hint
     if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
         return config_from_options(hint, value)
     if get_origin(hint) is Literal and value not in get_args(hint):

@@ -5,7 +5,8 @@ from torch.nn import functional
 from typing_extensions import override
 
 from rsmamba.models.encoders.plainmamba.config import Config
-from rsmamba.models.encoders.plainmamba.mixer import PlainMamba2D
+from rsmamba.models.encoders.plainmamba.kept import KeptGrid
+from rsmamba.models.encoders.plainmamba.mixer import PlainMamba2D, Scanned
 from rsmamba.models.encoders.plainmamba.snake import SnakeGrid
 from rsmamba.models.layers.drop_path import DropPath
 from rsmamba.models.layers.rms_norm import RMSNorm
@@ -69,10 +70,19 @@ class Block(nn.Module):
             self.dw = nn.Sequential(conv, nn.BatchNorm2d(dim), nn.GELU())
 
     @override
-    def forward(self, tokens: Tensor, grid: SnakeGrid) -> Tensor:
-        """Map tokens (B, L, C) in raster order to the same shape."""
-        mixed = tokens + self.drop_path(self.mamba(self.norm(tokens), grid))
-        if self.dw is None:
-            return mixed
-        features = mixed.unflatten(1, (grid.height, grid.width)).permute(0, 3, 1, 2)
-        return self.dw(features).flatten(2).transpose(1, 2)  # (B, L, C)
+    def forward(self, tokens: Tensor, grid: SnakeGrid | KeptGrid) -> tuple[Tensor, Scanned]:
+        """Run one layer.
+
+        Args:
+            tokens: Tokens (B, L, C) in raster order.
+            grid: Their grid; that of the kept tokens where some were dropped.
+
+        Returns:
+            The tokens, and what the scans put out.
+        """
+        scanned = self.mamba.scan(self.norm(tokens), grid)
+        mixed = tokens + self.drop_path(self.mamba.project(scanned))
+        if self.dw is not None:
+            features = self.dw(grid.to_map(mixed).permute(0, 3, 1, 2))
+            mixed = grid.from_map(features.permute(0, 2, 3, 1))
+        return mixed, scanned

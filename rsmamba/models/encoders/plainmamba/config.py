@@ -9,6 +9,7 @@ from typing import Literal
 from rsmamba.errors import OptionError
 from rsmamba.models.encoders.base import Variant
 from rsmamba.models.layers.feature_pyramid import pyramid_factors
+from rsmamba.models.pruning.config import PruningConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Config:
         out_indices: Blocks whose outputs are the maps of the dense form, rising.
         pyramid: Maps of strides 4, 8, 16, 32 by a simple feature pyramid; False gives the
             official dense backbone, whose maps all have the stride of the patches.
+        pruning: Where tokens are dropped; None keeps all.
     """
 
     img_size: int | tuple[int, int] = 224
@@ -64,6 +66,7 @@ class Config:
     drop_path_rate: float = 0.2
     out_indices: tuple[int, ...] = (5, 11, 17, 23)
     pyramid: bool = True
+    pruning: PruningConfig | None = None
 
     def __post_init__(self) -> None:
         """Check the fields against each other.
@@ -91,6 +94,14 @@ class Config:
                 f"{self.num_layers - 1}"
             )
             raise OptionError(message)
+        if self.pruning is not None:
+            self.pruning.check_depth(self.num_layers)
+            if self.pruning.score_source != "sum":
+                message = (
+                    f"score_source is {self.pruning.score_source!r}; PlainMamba adds its four "
+                    'scans up, so that only "sum" can be scored'
+                )
+                raise OptionError(message)
 
     def check_dense(self) -> None:
         """Check what only the dense form reads.

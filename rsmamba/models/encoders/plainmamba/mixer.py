@@ -13,19 +13,40 @@ Glossary: B batch, L tokens, h x w their grid, C model channels, E inner channel
 N state size, R rank of the step-size projection.
 """
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
 from rsmamba.models.encoders.plainmamba.config import Config
+from rsmamba.models.encoders.plainmamba.kept import KeptGrid
 from rsmamba.models.encoders.plainmamba.snake import NUM_MOVES, SnakeGrid
 from rsmamba.models.layers.depthwise import DepthwiseConv2d
 from rsmamba.models.layers.scan_parameters import reset_A_log_
+from rsmamba.ops.gapped_scan import token_scan
+from rsmamba.ops.kept_convolution import kept_convolution
 from rsmamba.ops.scan_paths import NUM_PATHS
 from rsmamba.ops.ss2d import ss2d_scan
 
 DIRECTIONS = NUM_PATHS["snake"]
+
+
+class Scanned(NamedTuple):
+    """What the scans put out.
+
+    Attributes:
+        y: Sum over the scans, (B, L, E).
+        z: What opens the gate, (B, L, E).
+    """
+
+    y: Tensor
+    z: Tensor
+
+    def gated(self) -> Tensor:
+        """Return what passes the gate, (B, L, E)."""
+        return self.y * functional.silu(self.z)
 
 
 class PlainMamba2D(nn.Module):
@@ -54,43 +75,73 @@ class PlainMamba2D(nn.Module):
         self.gamma = None if scale is None else nn.Parameter(torch.full((dim,), float(scale)))
 
     @override
-    def forward(self, tokens: Tensor, grid: SnakeGrid) -> Tensor:
+    def forward(self, tokens: Tensor, grid: SnakeGrid | KeptGrid) -> Tensor:
         """Map tokens (B, L, C) in raster order to the same shape."""
-        inner, states = self.A_log.shape
+        return self.project(self.scan(tokens, grid))
+
+    def scan(self, tokens: Tensor, grid: SnakeGrid | KeptGrid) -> Scanned:
+        """Project, convolve and scan tokens (B, L, C) in raster order, all or those kept."""
         u, z = self.in_proj(tokens).chunk(2, dim=-1)
-        cells = u.view(u.shape[0], grid.height, grid.width, inner)
-        u = functional.silu(self.conv2d(cells))  # (B, h, w, E)
-        y = ss2d_scan(
-            u,
-            self._projections(self.x_proj(u.flatten(1, 2)), grid),
-            dt_weight=self.dt_proj.weight.expand(DIRECTIONS, inner, self.dt_rank),
-            dt_bias=(2 * self.dt_proj.bias).expand(DIRECTIONS, inner),
-            A=self._decay().expand(DIRECTIONS, inner, states),
-            D=self.D.expand(DIRECTIONS, inner),
-            paths="snake",
-        )
-        mixed = self.out_proj(y.flatten(1, 2) * functional.silu(z))
+        u = functional.silu(self._convolved(u, grid))
+        projections = self._projections(self.x_proj(u), grid)
+        inner, states = self.A_log.shape
+        parameters: dict[str, Any] = {
+            "dt_weight": self.dt_proj.weight.expand(DIRECTIONS, inner, self.dt_rank),
+            "dt_bias": (2 * self.dt_proj.bias).expand(DIRECTIONS, inner),
+            "A": self._decay().expand(DIRECTIONS, inner, states),
+            "D": self.D.expand(DIRECTIONS, inner),
+        }
+        if isinstance(grid, KeptGrid):
+            y = token_scan(
+                u,
+                projections,
+                **parameters,
+                order=grid.order,
+                gaps=grid.gaps,
+                alignment=grid.alignment,
+            )
+        else:
+            cells = grid.to_map(u), grid.to_map(projections)
+            y = grid.from_map(ss2d_scan(*cells, **parameters, paths="snake"))
+        return Scanned(y, z)
+
+    def project(self, scanned: Scanned) -> Tensor:
+        """Gate what the scans put out and project it back, (B, L, C)."""
+        mixed = self.out_proj(scanned.gated())
         return mixed if self.gamma is None else mixed * self.gamma
 
-    def _projections(self, projected: Tensor, grid: SnakeGrid) -> Tensor:
-        """Give each pixel what its step of each scan uses, (B, h, w, 4, R + 2N).
+    def _convolved(self, u: Tensor, grid: SnakeGrid | KeptGrid) -> Tensor:
+        """Convolve tokens (B, L, E); those that were dropped count as zero."""
+        if not isinstance(grid, KeptGrid):
+            return grid.from_map(self.conv2d(grid.to_map(u)))
+        return kept_convolution(
+            u,
+            self.conv2d.weight,
+            self.conv2d.bias,
+            index=grid.tokens.index,
+            neighbours=grid.neighbours,
+            height=grid.height,
+            width=grid.width,
+        )
+
+    def _projections(self, projected: Tensor, grid: SnakeGrid | KeptGrid) -> Tensor:
+        """Give each token what its step of each scan uses, (B, L, 4, R + 2N).
 
         Args:
-            projected: Step size, B and C of each raster token, (B, L, R + 2N).
+            projected: Step size, B and C of each token in raster order, (B, L, R + 2N).
             grid: The grid of the tokens.
 
         Returns:
             Those values, with the term of the direction added to B.
         """
-        batch, _, features = projected.shape
         if self.permute_selective:
             paired = projected.unsqueeze(2).expand(-1, -1, DIRECTIONS, -1)  # (B, L, 4, R + 2N)
         else:
-            # The step at which a pixel is visited is the raster token whose values it gets.
-            steps = grid.inverse.t().flatten()
-            paired = projected.index_select(1, steps).view(batch, -1, DIRECTIONS, features)
-        terms = functional.pad(self.direction_Bs[grid.moves.t()], (self.dt_rank, self.d_state))
-        return (paired + terms).view(batch, grid.height, grid.width, DIRECTIONS, features)
+            # The step at which a token is visited is the raster token whose values it gets.
+            paired = grid.by_step(projected)
+        moves = grid.moves if isinstance(grid, KeptGrid) else grid.moves.t()
+        terms = functional.pad(self.direction_Bs, (self.dt_rank, self.d_state))  # (5, R + 2N)
+        return paired + terms[moves]
 
     def _decay(self) -> Tensor:
         """Compute A, (E, N), in float32 or wider."""

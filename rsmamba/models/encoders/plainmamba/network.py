@@ -54,14 +54,12 @@ class PlainMambaEncoder(Encoder):
             One map (B, out_channels[i], ceil(H / strides[i]), ceil(W / strides[i])) for each i.
         """
         tokens, grid = self.backbone.embed(image)
+        _, wanted = self.backbone.run(tokens, grid, keep=self.out_indices)
         last = len(self.backbone.layers) - 1
         maps = []
-        for index, block in enumerate(self.backbone.layers[: self.out_indices[-1] + 1]):
-            tokens = block(tokens, grid)
-            if index in self.out_indices:
-                norm = self.backbone.ln1 if index == last else self.out_norms[str(index)]
-                rows = norm(tokens).unflatten(1, (grid.height, grid.width))
-                maps.append(rows.permute(0, 3, 1, 2))  # (B, C, h, w)
+        for index in self.out_indices:
+            norm = self.backbone.ln1 if index == last else self.out_norms[str(index)]
+            maps.append(grid.to_map(norm(wanted[index])).permute(0, 3, 1, 2))  # (B, C, h, w)
         levels = maps if self.pyramid is None else self.pyramid(maps)
         return [
             fit_to_image(level, image=image, stride=stride)
@@ -70,7 +68,7 @@ class PlainMambaEncoder(Encoder):
 
 
 class PlainMambaClassifier(nn.Module):
-    """Classes of an image from the mean of its tokens.
+    """Classes of an image from the mean of its tokens, those that are left at the end.
 
     Args:
         config: Size and choices of the network.
@@ -89,8 +87,7 @@ class PlainMambaClassifier(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Score an image (B, C, H, W), any H and W; logits (B, num_classes)."""
         tokens, grid = self.backbone.embed(image)
-        for block in self.backbone.layers:
-            tokens = block(tokens, grid)
+        tokens, _ = self.backbone.run(tokens, grid)
         return self.head(self.backbone.ln1(tokens).mean(dim=1))
 
 

@@ -36,6 +36,27 @@ class SnakeGrid:
     inverse: Tensor
     moves: Tensor
 
+    def to_map(self, tokens: Tensor) -> Tensor:
+        """Lay what tokens have, (B, L, ...), onto the map, (B, h, w, ...)."""
+        return tokens.view(len(tokens), self.height, self.width, *tokens.shape[2:])
+
+    def from_map(self, features: Tensor) -> Tensor:
+        """Take the tokens (B, L, E) out of a map (B, h, w, E)."""
+        return features.flatten(1, 2)
+
+    def by_step(self, raster: Tensor) -> Tensor:
+        """Give each token what the raster holds at its step of each scan.
+
+        Args:
+            raster: Values in raster order, (B, L, M).
+
+        Returns:
+            The values of raster token k for the token at step k, (B, L, 4, M).
+        """
+        batch, _, features = raster.shape
+        steps = self.inverse.t().flatten()
+        return raster.index_select(1, steps).view(batch, -1, len(self.inverse), features)
+
 
 def snake_grid(height: int, width: int, *, device: torch.device) -> SnakeGrid:
     """Make the tables of a grid.

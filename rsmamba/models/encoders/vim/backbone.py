@@ -1,13 +1,16 @@
 """What ViM's classifier and dense form share: patches, position, blocks."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rsmamba.models.encoders.vim.block import Block, PatchEmbed, patches_along
 from rsmamba.models.encoders.vim.config import Config
+from rsmamba.models.encoders.vim.gaps import gaps_of
+from rsmamba.models.encoders.vim.mixer import Scanned
 from rsmamba.models.encoders.vim.sequence import (
     Rotation,
     class_positions,
@@ -17,6 +20,8 @@ from rsmamba.models.encoders.vim.sequence import (
 )
 from rsmamba.models.layers.drop_path import linear_rates
 from rsmamba.models.layers.position import resize_position_embedding
+from rsmamba.models.pruning.config import PruningConfig
+from rsmamba.models.pruning.tokens import KeptTokens, Selection, prune
 
 
 class State(NamedTuple):
@@ -31,11 +36,40 @@ class State(NamedTuple):
     residual: Tensor | None
 
 
+class FullState(NamedTuple):
+    """The state of all tokens after a block; a dropped one has what it had when it was dropped.
+
+    Attributes:
+        hidden: Output of the mixer, (B, L, C).
+        residual: Sum of everything before it, (B, L, C); of a dropped token with its last mixer.
+        total: Both together, (B, L, C).
+    """
+
+    hidden: Tensor
+    residual: Tensor
+    total: Tensor
+
+
+class End(NamedTuple):
+    """The state of the tokens that are left after the last block.
+
+    Attributes:
+        hidden: Output of the last mixer, (B, n, C).
+        residual: Sum of everything before it, (B, n, C), or None without blocks.
+        kept: Which tokens these are, or None for all.
+    """
+
+    hidden: Tensor
+    residual: Tensor | None
+    kept: KeptTokens | None = None
+
+
 class Backbone(nn.Module):
     """Patches, class tokens, position embedding and blocks under their official names.
 
     Attributes:
         trained_grid: Rows and columns of the grid that the position embedding is made for.
+        pruning: Where tokens are dropped, or None; may be changed between two images.
         layers: The blocks; each maps (hidden, residual) to the same.
 
     Args:
@@ -47,6 +81,7 @@ class Backbone(nn.Module):
     def __init__(self, config: Config, *, in_channels: int, class_tokens: bool) -> None:
         super().__init__()
         self.config = config
+        self.pruning: PruningConfig | None = config.pruning
         self.class_tokens = class_tokens
         self.patch_embed = PatchEmbed(config, in_channels=in_channels)
         rows, cols = (
@@ -125,26 +160,52 @@ class Backbone(nn.Module):
         return rotation(self.config, rows=rows, cols=cols, positions=positions, like=like)
 
     def run(
-        self, tokens: Tensor, turn: Rotation | None, *, keep: Collection[int] = ()
-    ) -> tuple[State, dict[int, State]]:
-        """Run the blocks one after the other.
+        self,
+        tokens: Tensor,
+        turn: Rotation | None,
+        *,
+        keep: Collection[int] = (),
+        always: Sequence[int] = (),
+    ) -> tuple[End, dict[int, FullState]]:
+        """Run the blocks one after the other, and drop tokens between them if the network does.
 
         Args:
             tokens: Tokens (B, L, C).
             turn: Rotary embedding, or None.
             keep: Blocks whose state is wanted; if given, the last of them ends the run.
+            always: Places of class tokens, which are not dropped.
 
         Returns:
-            The last state, and the states after the blocks to keep.
+            The state of what is left at the end, and that of all tokens after the blocks to keep.
         """
-        state, kept = State(tokens, None), {}
+        state, full, wanted = State(tokens, None), None, {}
+        kept, gaps, turned = None, None, turn
         for index, block in enumerate(self.layers[: max(keep) + 1] if keep else self.layers):
-            state = State(*block(*self._turned(state, turn)))
+            hidden, residual, scanned = block(*self._turned(state, turned), gaps)
+            state = State(hidden, residual)
             if index in keep:
-                kept[index] = state
-        return state, kept
+                wanted[index] = _restored(hidden, residual, kept=kept, full=full)
+            selection = self._prune(scanned, kept, after=index + 1, always=always)
+            if selection is not None and self.pruning is not None:
+                full = _restored(hidden, residual, kept=kept, full=full) if keep else None
+                kept = selection.kept
+                state = State(*(selection.among.of(tensor) for tensor in (hidden, residual)))
+                gaps = gaps_of(kept, alignment=self.pruning.alignment)
+                turned = None if turn is None else turn.at(kept.index)
+        return End(*state, kept), wanted
 
-    def run_pairs(self, tokens: Tensor, turn: Rotation | None) -> State:
+    def _prune(
+        self, scanned: Scanned, kept: KeptTokens | None, *, after: int, always: Sequence[int]
+    ) -> Selection | None:
+        """Choose the tokens that stay after a layer, or None if all do."""
+        config = self.pruning
+        if config is None or after not in config.layers:
+            return None
+        scored = scanned.of(config.score_source)
+        gate = functional.silu(scanned.z) if config.gated else 1.0
+        return prune(scored * gate, kept, config=config, always=always)
+
+    def run_pairs(self, tokens: Tensor, turn: Rotation | None) -> End:
         """Run the blocks in pairs, the second of each over the reversed tokens.
 
         Args:
@@ -152,19 +213,19 @@ class Backbone(nn.Module):
             turn: Rotary embedding, or None.
 
         Returns:
-            The last state.
+            The state at the end.
         """
         state = State(tokens, None)
         for index in range(0, len(self.layers), 2):
             hidden, residual = self._turned(state, turn)
-            forwards = self.layers[index](hidden, residual)
-            backwards = self.layers[index + 1](
+            *forwards, _ = self.layers[index](hidden, residual)
+            *backwards, _ = self.layers[index + 1](
                 hidden.flip(1), None if residual is None else residual.flip(1)
             )
             state = State(
                 *(there + back.flip(1) for there, back in zip(forwards, backwards, strict=True))
             )
-        return state
+        return End(*state)
 
     def _turned(self, state: State, turn: Rotation | None) -> State:
         """Rotate what enters a block."""
@@ -174,3 +235,18 @@ class Backbone(nn.Module):
         if residual is not None and self.config.if_rope_residual:
             residual = turn(residual)
         return State(turn(state.hidden), residual)
+
+
+def _restored(
+    hidden: Tensor, residual: Tensor, *, kept: KeptTokens | None, full: FullState | None
+) -> FullState:
+    """Return the state of all tokens, from that of those in use and of all before."""
+    total = residual + hidden
+    if kept is None or full is None:
+        return FullState(hidden, residual, total)
+    # What a dropped token has is final: its last mixer belongs to the sum.
+    return FullState(
+        hidden=kept.put_into(full.hidden, hidden),
+        residual=kept.put_into(full.total, residual),
+        total=kept.put_into(full.total, total),
+    )

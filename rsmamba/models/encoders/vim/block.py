@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from rsmamba.models.encoders.vim.config import Config
-from rsmamba.models.encoders.vim.mixer import BidirectionalMamba
+from rsmamba.models.encoders.vim.gaps import Gaps
+from rsmamba.models.encoders.vim.mixer import BidirectionalMamba, Scanned
 from rsmamba.models.layers.drop_path import DropPath
 from rsmamba.models.layers.padding import pad_to_size
 from rsmamba.models.layers.rms_norm import RMSNorm
@@ -97,20 +98,24 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     @override
-    def forward(self, hidden: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, hidden: Tensor, residual: Tensor | None, gaps: Gaps | None = None
+    ) -> tuple[Tensor, Tensor, Scanned]:
         """Run one layer.
 
         Args:
             hidden: Output of the mixer before, (B, L, C); the tokens at the first block.
             residual: Sum of everything before that, (B, L, C), or None at the first block.
+            gaps: What was dropped between the tokens, or None.
 
         Returns:
-            Output of this mixer, and the sum of everything before it.
+            Output of this mixer, the sum of everything before it, and what the scans put out.
         """
         residual = hidden if residual is None else residual + self.drop_path(hidden)
         if self.residual_in_fp32:
             residual = residual.to(torch.promote_types(residual.dtype, torch.float32))
-        return self.mixer(normalise(self.norm, residual)), residual
+        scanned = self.mixer.scan(normalise(self.norm, residual), gaps)
+        return self.mixer.project(scanned), residual, scanned
 
 
 def normalise(norm: nn.Module, residual: Tensor) -> Tensor:

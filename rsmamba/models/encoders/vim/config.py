@@ -9,6 +9,7 @@ from typing import Literal
 from rsmamba.errors import OptionError
 from rsmamba.models.encoders.base import Variant
 from rsmamba.models.layers.feature_pyramid import pyramid_factors
+from rsmamba.models.pruning.config import PruningConfig
 
 BimambaType = Literal["none", "v1", "v2"]
 PoolType = Literal["none", "mean", "max", "all"]
@@ -60,6 +61,7 @@ class Config:
         use_residual_as_feature: Maps are the sum of the blocks so far, not the last mixer alone.
         last_layer_process: What becomes of such a map after the very last block: the mixer's
             output alone ("none"), added to the sum, or added and normalised.
+        pruning: Where tokens are dropped; None keeps all.
     """
 
     img_size: int | tuple[int, int] = 224
@@ -95,6 +97,7 @@ class Config:
     if_fpn: bool = True
     use_residual_as_feature: bool = False
     last_layer_process: LastLayerProcess = "none"
+    pruning: PruningConfig | None = None
 
     def __post_init__(self) -> None:
         """Check the fields against each other.
@@ -120,6 +123,18 @@ class Config:
             raise OptionError(message)
         if self.if_bidirectional and self.depth % 2:
             message = f"if_bidirectional runs blocks in pairs; depth {self.depth} is odd"
+            raise OptionError(message)
+        if self.pruning is not None:
+            self.pruning.check_depth(self.depth)
+            self._check_pruning(self.pruning)
+
+    def _check_pruning(self, pruning: PruningConfig) -> None:
+        """Check that the network has what pruning asks for."""
+        if self.if_bidirectional:
+            message = "if_bidirectional cannot drop tokens; use bimamba_type instead"
+            raise OptionError(message)
+        if pruning.score_source == "bwd" and self.bimamba_type == "none":
+            message = 'score_source is "bwd", but the network scans only forwards; give "sum"'
             raise OptionError(message)
 
     def check_dense(self) -> None:

@@ -8,7 +8,7 @@ of the step-size projection.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,11 @@ from torch.nn import functional
 from typing_extensions import override
 
 from rsmamba.models.encoders.vim.config import Config
+from rsmamba.models.encoders.vim.gaps import Gaps
 from rsmamba.models.layers.scan_parameters import reset_A_log_, reset_dt_bias_, reset_dt_weight_
+from rsmamba.models.pruning.config import ScoreSource
+from rsmamba.ops.gapped_scan import gapped_scan
+from rsmamba.ops.kept_convolution import causal_convolution
 from rsmamba.ops.selective_scan import selective_scan
 
 
@@ -34,6 +38,30 @@ class ScanTerms(NamedTuple):
     dt: Tensor
     B: Tensor
     C: Tensor
+
+
+class Scanned(NamedTuple):
+    """What the scans put out, in the order of the tokens.
+
+    Attributes:
+        forwards: Of the scan forwards, (B, L, E).
+        backwards: Of the scan backwards, or None if there is none.
+        z: What opens the gate, (B, L, E).
+    """
+
+    forwards: Tensor
+    backwards: Tensor | None
+    z: Tensor
+
+    def total(self) -> Tensor:
+        """Add both scans up, (B, L, E)."""
+        return self.forwards if self.backwards is None else self.forwards + self.backwards
+
+    def of(self, source: ScoreSource) -> Tensor:
+        """Return what one scan or all of them put out, (B, L, E)."""
+        if source == "bwd" and self.backwards is not None:
+            return self.backwards
+        return self.forwards if source == "fwd" else self.total()
 
 
 class Direction(nn.Module):
@@ -59,9 +87,7 @@ class Direction(nn.Module):
     @override
     def forward(self, u: Tensor) -> ScanTerms:
         """Compute the terms of a sequence u (B, L, E) in the order of the scan."""
-        before = self.conv1d.kernel_size[0] - 1
-        padded = functional.pad(u, (0, 0, before, 0)).transpose(1, 2)  # (B, E, before + L)
-        x = functional.silu(self.conv1d(padded)).transpose(1, 2)  # (B, L, E)
+        x = functional.silu(causal_convolution(u, self.conv1d.weight, self.conv1d.bias))
         low_rank, B, C = torch.split(self.x_proj(x), self.sizes, dim=-1)
         return ScanTerms(x, functional.linear(low_rank, self.dt_proj.weight), B, C)
 
@@ -119,12 +145,20 @@ class BidirectionalMamba(nn.Module):
         return [direction for direction in self.directions if isinstance(direction, Direction)]
 
     @override
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map tokens (B, L, C) to the same shape."""
+    def forward(self, tokens: Tensor, gaps: Gaps | None = None) -> Tensor:
+        """Map tokens (B, L, C) to the same shape; `gaps` say what was dropped between them."""
+        return self.project(self.scan(tokens, gaps))
+
+    def scan(self, tokens: Tensor, gaps: Gaps | None = None) -> Scanned:
+        """Project, convolve and scan tokens (B, L, C)."""
         u, z = self.in_proj(tokens).chunk(2, dim=-1)
-        y = self._scan(self._terms(u))  # (B, K, L, E)
-        total = y[:, 0] if y.shape[1] == 1 else y[:, 0] + y[:, 1].flip(1)
-        mixed = self.out_proj(total * functional.silu(z) / self.divisor)
+        y = self._scan(self._terms(u), gaps)  # (B, K, L, E)
+        forwards, backwards = y[:, 0], None if y.shape[1] == 1 else y[:, 1].flip(1)
+        return Scanned(forwards, backwards, z)
+
+    def project(self, scanned: Scanned) -> Tensor:
+        """Gate what the scans put out and project it back, (B, L, C)."""
+        mixed = self.out_proj(scanned.total() * functional.silu(scanned.z) / self.divisor)
         return mixed if self.gamma is None else mixed * self.gamma
 
     def _terms(self, u: Tensor) -> ScanTerms:
@@ -137,18 +171,18 @@ class BidirectionalMamba(nn.Module):
             terms.append(ScanTerms(*(term.flip(1) for term in terms[0])))
         return ScanTerms(*(torch.stack(parts, dim=1) for parts in zip(*terms, strict=True)))
 
-    def _scan(self, terms: ScanTerms) -> Tensor:
+    def _scan(self, terms: ScanTerms, gaps: Gaps | None) -> Tensor:
         """Scan all directions at once, (B, K, L, E)."""
         owners = self._owners()
         # "v1" shares all but the decay.
         sharing = owners * (len(self.directions) // len(owners))
         decay = torch.stack([direction.get_parameter("A_log") for direction in self.directions])
-        return selective_scan(
-            terms.x,
-            terms.dt,
-            -torch.exp(decay.to(torch.promote_types(decay.dtype, torch.float32))),
-            B=terms.B,
-            C=terms.C,
-            D=torch.stack([direction.D for direction in sharing]),
-            dt_bias=torch.stack([direction.dt_proj.bias for direction in sharing]),
-        )
+        parameters: dict[str, Any] = {
+            "A": -torch.exp(decay.to(torch.promote_types(decay.dtype, torch.float32))),
+            "D": torch.stack([direction.D for direction in sharing]),
+            "dt_bias": torch.stack([direction.dt_proj.bias for direction in sharing]),
+        }
+        if gaps is None:
+            return selective_scan(**terms._asdict(), **parameters)
+        before = torch.stack([gaps.forwards, gaps.backwards][: terms.x.shape[1]], dim=1)
+        return gapped_scan(**terms._asdict(), **parameters, gaps=before, alignment=gaps.alignment)

@@ -5,18 +5,21 @@ of any size, padded at the bottom and right up to whole patches, and any grid in
 which officially is a square.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from rsmamba.errors import OptionError
 from rsmamba.models.encoders.base import Encoder
-from rsmamba.models.encoders.vim.backbone import Backbone, State
+from rsmamba.models.encoders.vim.backbone import Backbone, End, FullState
 from rsmamba.models.encoders.vim.block import make_norm, normalise
 from rsmamba.models.encoders.vim.config import Config
 from rsmamba.models.encoders.vim.sequence import Rotation
 from rsmamba.models.layers.drop_path import DropPath
 from rsmamba.models.layers.feature_pyramid import FeaturePyramid, fit_to_image, pyramid_factors
+from rsmamba.models.pruning.tokens import KeptTokens
 
 
 class VimEncoder(Encoder):
@@ -72,21 +75,19 @@ class VimEncoder(Encoder):
         """Compute the tokens (B, L, C) of each map."""
         out, last = self.config.out_indices, self.config.depth - 1
         if not self.config.use_residual_as_feature:
-            _, kept = self.backbone.run(tokens, turn, keep=out)
-            return [kept[index].hidden for index in out]
+            _, states = self.backbone.run(tokens, turn, keep=out)
+            return [states[index].hidden for index in out]
         # What a block has added is in the residual that the next block returns.
         keep = [min(index + 1, last) for index in out]
-        end, kept = self.backbone.run(tokens, turn, keep=keep)
-        residuals = [kept[index + 1].residual for index in out if index < last]
-        sequences = [residual for residual in residuals if residual is not None]
-        return sequences + ([self._last(end)] if out[-1] == last else [])
+        _, states = self.backbone.run(tokens, turn, keep=keep)
+        sequences = [states[index + 1].residual for index in out if index < last]
+        return sequences + ([self._last(states[last])] if out[-1] == last else [])
 
-    def _last(self, state: State) -> Tensor:
+    def _last(self, state: FullState) -> Tensor:
         """Apply the chosen process to the state after the very last block, (B, L, C)."""
-        if self.config.last_layer_process == "none" or state.residual is None:
+        if self.config.last_layer_process == "none":
             return state.hidden
-        total = state.residual + state.hidden
-        return total if self.norm_f is None else normalise(self.norm_f, total)
+        return state.total if self.norm_f is None else normalise(self.norm_f, state.total)
 
 
 class VimClassifier(nn.Module):
@@ -123,16 +124,25 @@ class VimClassifier(nn.Module):
         tokens, grid = self.backbone.embed(image)
         turn = self.backbone.rotation(grid, like=tokens)
         flipped = self._draws_flip()
+        positions = self.backbone.positions(grid[0] * grid[1])
         if flipped:
             tokens, turn = tokens.flip(1), None if turn is None else turn.flipped()
-        run_pairs = self.config.if_bidirectional
-        backbone = self.backbone
-        end = backbone.run_pairs(tokens, turn) if run_pairs else backbone.run(tokens, turn)[0]
+        end = self._run(
+            tokens, turn, positions=_reversed(positions, tokens) if flipped else positions
+        )
         total = self.drop_path(end.hidden)
         if end.residual is not None:
             total = end.residual + total
-        tokens = normalise(self.norm_f, total)
-        return self._scores(tokens.flip(1) if flipped else tokens, patches=grid[0] * grid[1])
+        tokens, kept = normalise(self.norm_f, total), end.kept
+        if flipped:
+            tokens, kept = tokens.flip(1), None if kept is None else kept.flipped()
+        return self._scores(tokens, kept, positions=positions)
+
+    def _run(self, tokens: Tensor, turn: Rotation | None, *, positions: Sequence[int]) -> End:
+        """Run all blocks over tokens (B, L, C) with class tokens at some places."""
+        if self.config.if_bidirectional:
+            return self.backbone.run_pairs(tokens, turn)
+        return self.backbone.run(tokens, turn, always=positions)[0]
 
     def _draws_flip(self) -> bool:
         """Decide whether this batch is read backwards."""
@@ -141,16 +151,30 @@ class VimClassifier(nn.Module):
             return ratio >= 1
         return bool(torch.rand(()) < ratio)
 
-    def _scores(self, tokens: Tensor, *, patches: int) -> Tensor:
-        """Pool normalised tokens (B, L, C) in their original order, and score them."""
-        positions = self.backbone.positions(patches)
+    def _scores(
+        self, tokens: Tensor, kept: KeptTokens | None, *, positions: Sequence[int]
+    ) -> Tensor:
+        """Pool normalised tokens (B, n, C) in their original order, and score them."""
         if positions:
-            classes = [tokens[:, position] for position in positions]
+            classes = [_token_at(tokens, kept, position) for position in positions]
             return self.head(torch.stack(classes).mean(dim=0))
         if self.config.final_pool_type == "max":
             return self.head(tokens).amax(dim=1)
         mean = self.config.final_pool_type == "mean"
         return self.head(tokens.mean(dim=1) if mean else tokens[:, -1])
+
+
+def _token_at(tokens: Tensor, kept: KeptTokens | None, position: int) -> Tensor:
+    """Return the token (B, C) that stood at a place of the full sequence, and is still there."""
+    if kept is None:
+        return tokens[:, position]
+    images = torch.arange(tokens.shape[0], device=tokens.device)
+    return tokens[images, kept.find(position)]
+
+
+def _reversed(positions: Sequence[int], tokens: Tensor) -> tuple[int, ...]:
+    """Return the same places of reversed tokens (B, L, C)."""
+    return tuple(tokens.shape[1] - 1 - position for position in reversed(positions))
 
 
 def make_encoder(config: Config, *, in_channels: int) -> VimEncoder:

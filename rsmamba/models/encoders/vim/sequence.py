@@ -81,8 +81,8 @@ class Rotation:
     """Rotary position embedding of one grid: pairs of channels are turned by an angle.
 
     Attributes:
-        cos: Cosine of the angle of each channel of each token, (L, C).
-        sin: Its sine, (L, C).
+        cos: Cosine of the angle of each channel of each token, (L, C) or (B, L, C).
+        sin: Its sine, in the same shape.
     """
 
     cos: Tensor
@@ -91,6 +91,10 @@ class Rotation:
     def flipped(self) -> "Rotation":
         """Return the rotation of the reversed sequence."""
         return Rotation(cos=self.cos.flip(0), sin=self.sin.flip(0))
+
+    def at(self, index: Tensor) -> "Rotation":
+        """Return the rotation of some tokens of each image, by their places (B, n)."""
+        return Rotation(cos=self.cos[index], sin=self.sin[index])
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """Turn tokens (B, L, C)."""

@@ -106,7 +106,9 @@ def test_residual_maps_are_running_sums() -> None:
     encoder = make_encoder(Config(**SMALL, **options), in_channels=3).double().eval()
     added = [encoder.backbone.embed(source := image())[0]]
     for block in encoder.backbone.layers:
-        block.get_submodule("mixer").register_forward_hook(lambda *call: added.append(call[2]))
+        block.get_submodule("mixer.out_proj").register_forward_hook(
+            lambda *call: added.append(call[2])
+        )
     maps = encoder(source)
     for index, features in enumerate(maps):
         total = torch.stack(added[: index + 2]).sum(dim=0)

@@ -1,0 +1,70 @@
+"""Which tokens are dropped and where: the options of token pruning."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rsmamba.errors import OptionError
+from rsmamba.ops.gapped_scan import Alignment
+
+Score = Literal["clip", "l1", "l2", "sum"]
+ScoreSource = Literal["sum", "fwd", "bwd"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruningConfig:
+    """After some blocks, keep the best share of the tokens of each image.
+
+    Source: token pruning for vision state-space models (arXiv 2409.18962).
+
+    Attributes:
+        layers: Number of blocks after which tokens are dropped, counted from 1, rising.
+        ratio: Share of the tokens kept each time, above 0 and at most 1; 1 drops nothing.
+        alignment: What dropped tokens do to the state that passes over their places: "none" is
+            nothing; "zero_input" lets the time of a token that is zero pass, "prev_delta" and
+            "next_delta" the time of the kept token before or after.
+        score: What makes a token important, over the channels of what the block's scans put out:
+            the mean of the positive part ("clip"), the "l1" or "l2" norm, or the plain "sum".
+        score_source: Scans that are scored: all added up ("sum"), or only those forwards ("fwd")
+            or backwards ("bwd"), which ViM alone tells apart.
+        gated: Score what has passed the gate.
+    """
+
+    layers: tuple[int, ...] = ()
+    ratio: float = 0.8
+    alignment: Alignment = "zero_input"
+    score: Score = "clip"
+    score_source: ScoreSource = "sum"
+    gated: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the fields.
+
+        Raises:
+            OptionError: If the ratio is out of range, or the layers do not rise from 1.
+        """
+        if not 0 < self.ratio <= 1:
+            message = f"the keep ratio is {self.ratio}; give a number above 0 and at most 1"
+            raise OptionError(message)
+        layers = tuple(self.layers)
+        if not layers or layers[0] < 1 or layers != tuple(sorted(set(layers))):
+            message = (
+                f"tokens are dropped after layers {layers}; give numbers of blocks from 1, "
+                "rising, such as (5, 10, 15)"
+            )
+            raise OptionError(message)
+
+    def check_depth(self, depth: int) -> None:
+        """Check that every layer is followed by another one.
+
+        Args:
+            depth: Number of blocks of the network.
+
+        Raises:
+            OptionError: If tokens were dropped after the last block or later.
+        """
+        if self.layers[-1] >= depth:
+            message = (
+                f"tokens are dropped after layer {self.layers[-1]}, but the network has {depth}; "
+                f"give layers from 1 to {depth - 1}"
+            )
+            raise OptionError(message)

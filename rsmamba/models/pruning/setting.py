@@ -1,0 +1,112 @@
+"""Change the token pruning of a model that is built already.
+
+Dropping tokens needs no weights of its own, so that any model of an encoder that can do it may be
+run with more or fewer tokens than it was trained with.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+
+from torch import nn
+
+from rsmamba.errors import OptionError
+from rsmamba.models.encoders.family import Family
+from rsmamba.models.encoders.vim.block import patches_along
+from rsmamba.models.pruning.config import PruningConfig
+from rsmamba.models.pruning.schedule import evenly_spaced, solve_ratio, tokens_entering
+from rsmamba.models.registry import Architecture, describe_architecture
+from rsmamba.models.scene_model import SceneModel
+from rsmamba.models.zoo import FAMILIES, encoder_config, find_encoder
+
+
+def set_pruning(model: SceneModel, pruning: PruningConfig | None) -> None:
+    """Drop tokens as a configuration says from now on; saving the model keeps it.
+
+    Args:
+        model: A model whose encoder can drop tokens; changed in place.
+        pruning: Where tokens are dropped; None keeps all.
+
+    Raises:
+        OptionError: If the encoder cannot drop tokens, or has fewer layers.
+    """
+    architecture, backbone = _prunable(model)
+    plain = None if pruning is None else asdict(pruning)
+    encoder = {**architecture.options["encoder"], "pruning": plain}
+    # It checks the layers too, before anything has changed.
+    model.architecture = describe_architecture(
+        architecture.name, **{**architecture.options, "encoder": encoder}
+    )
+    # Past torch's own setter, which is typed for tensors and modules.
+    object.__setattr__(backbone, "pruning", pruning)
+
+
+def choose_pruning(
+    model: SceneModel, *, ratio: float | None = None, flops: float | None = None, tile: int = 512
+) -> PruningConfig:
+    """Make the pruning of a model for a keep ratio, or for a share of multiply-adds to save.
+
+    Args:
+        model: A model whose encoder can drop tokens. Its own layers and alignment are kept; if it
+            has none, tokens are dropped three times at equal distances.
+        ratio: Share of the tokens kept each time; or None.
+        flops: Share of the encoder's multiply-adds to save, by the counting rule of its paper, for
+            one tile; or None.
+        tile: Side of a tile in pixels.
+
+    Returns:
+        The pruning, for `set_pruning`.
+
+    Raises:
+        OptionError: If not one of both is given, the encoder cannot drop tokens, or a value cannot
+            be reached.
+    """
+    if (ratio is None) == (flops is None):
+        message = "give either a keep ratio (--prune) or a share of work to save (--prune-flops)"
+        raise OptionError(message)
+    architecture, backbone = _prunable(model)
+    stored = getattr(backbone, "pruning", None)
+    depth = len(list(backbone.get_submodule("layers").children()))
+    if not isinstance(stored, PruningConfig):
+        stored = PruningConfig(layers=evenly_spaced(depth))
+    if flops is not None:
+        cost = _cost_of_a_tile(architecture, stored, depth=depth, tile=tile)
+        ratio = solve_ratio(cost, reduction=flops)
+    return replace(stored, ratio=1.0 if ratio is None else ratio)
+
+
+def _cost_of_a_tile(
+    architecture: Architecture, pruning: PruningConfig, *, depth: int, tile: int
+) -> Callable[[float], float]:
+    """Return the function that counts an encoder's multiply-adds at a keep ratio."""
+    name = architecture.name.partition("+")[0]
+    family, _ = find_encoder(name)
+    config = encoder_config(name, architecture.options["encoder"])
+    along = patches_along(
+        tile, patch=config.patch_size, stride=getattr(config, "stride", config.patch_size)
+    )
+
+    def cost(ratio: float) -> float:
+        tokens = tokens_entering(replace(pruning, ratio=ratio), depth=depth, patches=along**2)
+        return family.paper_flops(config, height=tile, width=tile, num_classes=1, tokens=tokens)
+
+    return cost
+
+
+def _prunable(model: SceneModel) -> tuple[Architecture, nn.Module]:
+    """Return the architecture of a model, and the part of its network that drops tokens."""
+    architecture = model.architecture
+    if architecture is not None and "+" in architecture.name:
+        family, _ = find_encoder(architecture.name.partition("+")[0])
+        if _can_prune(family):
+            return architecture, model.network.get_submodule("encoder.backbone")
+    able = sorted(family.name for family in FAMILIES if _can_prune(family))
+    message = (
+        f"model {model.name!r} cannot drop tokens; encoders of {' and '.join(able)} can, for "
+        "example plainmamba_l1+light"
+    )
+    raise OptionError(message)
+
+
+def _can_prune(family: Family) -> bool:
+    """Say whether the encoders of a family drop tokens."""
+    return any(field.name == "pruning" for field in fields(family.config))
