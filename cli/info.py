@@ -66,10 +66,10 @@ def _prediction(scene: "Scene", *, bidx: tuple[int, ...] | None) -> str:
     from rsmamba.errors import RsmambaError
     from rsmamba.geo.scene import Scene
     from rsmamba.geo.tiles import TileGrid
-    from rsmamba.models import load_model
+    from rsmamba.models import read_header
 
     try:
-        model = load_model("default", device="cpu")
+        model = read_header("default")
         with Scene.open(scene.path, bidx=bidx, num_bands=model.in_channels) as opened:
             bands = ",".join(str(band) for band in opened.bidx)
             dtype = opened.dtype

@@ -125,13 +125,14 @@ def predict(
         "format": output_format,
         "co": options.parse_pairs(creation),
     }
-    from rsmamba.prediction import plan
-    from rsmamba.prediction import predict as predict_scene
-
     if dry_run:
+        from rsmamba.prediction import plan
+
         planned = plan(scene, out, **arguments)
         console.show(planned.to_dict(), text=lambda: _plan_text(planned), as_json=as_json)
         return
+    from rsmamba.prediction import predict as predict_scene
+
     with console.progress_bar(Path(scene).name) as advance:
         result = predict_scene(scene, out, **arguments, progress=advance)
     console.show(result.to_dict(), text=lambda: _result_text(result), as_json=as_json)
@@ -144,13 +145,14 @@ def _plan_text(planned: "PredictPlan") -> str:
     disk = f"about {console.size_text(planned.output_bytes)}"
     disk += f"; at most {console.size_text(planned.disk_bytes)} while working"
     height, width = planned.tile
+    basis = "by earlier runs" if planned.speed_is_remembered else "by a trial"
     pairs = {
         "scene": f"{planned.scene}: {planned.grid.describe()}",
         "model": f"{planned.model} on {planned.device}, bands {_listed(planned.bidx)}",
         "tiles": f"{planned.tiles:,} of {width} x {height} px",
         "memory": memory,
         "disk": f"{disk}; {console.size_text(planned.disk_free_bytes)} free",
-        "time": f"about {console.duration_text(planned.seconds)}, if no tile is masked",
+        "time": f"about {console.duration_text(planned.seconds)} {basis}, if no tile is masked",
         "would write": f"{planned.out}",
     }
     return console.facts(pairs | ({"stretch": planned.stretch} if planned.stretch else {}))

@@ -3,8 +3,9 @@
 The public names load on first use, so that ``import rsmamba`` costs neither torch nor rasterio.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rsmamba.lazy import loader_of
 
 if TYPE_CHECKING:
     from rsmamba.classes import ClassScheme
@@ -54,15 +55,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
-    """Load a public name on first use."""
-    home = _HOME_OF_NAME.get(name)
-    if home is None:
-        message = f"module 'rsmamba' has no attribute {name!r}; it has {', '.join(__all__)}"
-        raise AttributeError(message)
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader_of(__name__, _HOME_OF_NAME)
 
 
 def __dir__() -> list[str]:

@@ -29,6 +29,15 @@ def shared_data(repository: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test reads what the user's own commands remembered, or adds to it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RSMAMBA_CACHE_DIR", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def plain_interrupts() -> Iterator[None]:
     """Ctrl-C raises KeyboardInterrupt, also where the shell started the tests in the background."""

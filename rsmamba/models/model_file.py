@@ -6,24 +6,24 @@ Reading never unpickles. The header holds what is needed to build the network an
 
 import json
 import os
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from rsmamba.classes import ClassScheme
-from rsmamba.errors import DeviceError, ModelFileError, OptionError, RsmambaError
+from rsmamba.errors import DeviceError, OptionError, RsmambaError
 from rsmamba.models.files import write_atomically
+from rsmamba.models.model_header import (
+    FORMAT_NAME,
+    FORMAT_VERSION,
+    ModelHeader,
+    misfit,
+    read_header,
+    unreadable,
+)
 from rsmamba.models.registry import Architecture, create_model
 from rsmamba.models.scene_model import SceneModel
-
-FORMAT_NAME = "rsmamba-model"
-FORMAT_VERSION = 1
-BUNDLED_MODELS = ("default",)
-_PICKLE_MARKS = (b"\x80", b"PK\x03\x04")
 
 
 def save_model(model: SceneModel, path: str | os.PathLike[str], *, half: bool = False) -> Path:
@@ -71,15 +71,13 @@ def load_model(
         ModelFileError: If there is no such file or name, or the file is not a model file.
         DeviceError: If the device is not there.
     """
-    path = _locate(path_or_name)
-    header, tensors = _read(path)
+    header = read_header(path_or_name)
+    tensors = _read_tensors(header.path)
     try:
         model = _build(header)
         model.network.load_state_dict(tensors)
     except (RsmambaError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        message = f"{path}: the model file does not fit this version of rsmamba: {reason}"
-        raise ModelFileError(message) from error
+        raise misfit(header.path, error) from error
     return model.eval().to(resolve_device(device))
 
 
@@ -120,79 +118,38 @@ def _stored(tensor: torch.Tensor, *, half: bool) -> torch.Tensor:
     return tensor.half() if half and tensor.is_floating_point() else tensor.clone()
 
 
-def _locate(path_or_name: str | os.PathLike[str]) -> Path:
-    if path_or_name in BUNDLED_MODELS:
-        bundled = resources.files("rsmamba.models.weights") / f"{path_or_name}.safetensors"
-        path = Path(str(bundled))
-    else:
-        path = Path(path_or_name)
-    if not path.is_file():
-        message = (
-            f"no model file at {path_or_name!s}; give a .safetensors file "
-            f"or one of the bundled models: {', '.join(BUNDLED_MODELS)}"
-        )
-        raise ModelFileError(message)
-    return path
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    with path.open("rb") as file:
-        start = file.read(9)
-    # A safetensors file starts with eight bytes of any value, the length of its JSON header.
-    if start.startswith(_PICKLE_MARKS) and not start.endswith(b"{"):
-        message = (
-            f"{path} is a pickled checkpoint, which can run code when read and is never loaded; "
-            "give a .safetensors model file"
-        )
-        raise ModelFileError(message)
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("rsmamba", "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError) as error:
-        message = f"{path} is not a readable model file ({error}); download or save it again"
-        raise ModelFileError(message) from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT_NAME:
-        message = f"{path} is a safetensors file without the header of an rsmamba model"
-        if isinstance(header, dict) and header.get("format") == "rsmamba-encoder-weights":
-            message = (
-                f"{path} holds weights of the encoder {header.get('name')}, which has no classes "
-                "of its own; train it with a decoder (model.weights in a training configuration)"
-            )
-        raise ModelFileError(message)
-    if header.get("format_version", 0) > FORMAT_VERSION:
-        message = (
-            f"{path} has model format {header['format_version']}, this rsmamba reads up to "
-            f"{FORMAT_VERSION}; upgrade rsmamba"
-        )
-        raise ModelFileError(message)
-    return header, {name: _restored(tensor) for name, tensor in tensors.items()}
+        raise unreadable(path, error) from error
+    return {name: _restored(tensor) for name, tensor in tensors.items()}
 
 
 def _restored(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
-def _build(header: dict[str, Any]) -> SceneModel:
-    architecture = Architecture(**header["architecture"])
-    classes = ClassScheme.from_dict(header["classes"])
+def _build(header: ModelHeader) -> SceneModel:
+    architecture = Architecture(**header.architecture)
     network = create_model(
         architecture.name,
-        num_classes=classes.num_classes,
-        in_channels=header["in_channels"],
+        num_classes=header.num_classes,
+        in_channels=header.in_channels,
         **architecture.options,
     )
     return SceneModel(
         network,
-        classes=classes,
+        classes=header.classes,
         architecture=architecture,
-        in_channels=header["in_channels"],
-        mean=header["mean"],
-        std=header["std"],
-        gsd_m=header["gsd_m"],
-        input_multiple=header["input_multiple"],
-        input_dtype=header["input_dtype"],
-        band_names=header["band_names"],
-        name=header["name"],
-        metadata=header["metadata"],
+        in_channels=header.in_channels,
+        mean=header.mean,
+        std=header.std,
+        gsd_m=header.gsd_m,
+        input_multiple=header.input_multiple,
+        input_dtype=header.input_dtype,
+        band_names=header.band_names,
+        name=header.name,
+        metadata=header.metadata,
     )

@@ -6,21 +6,21 @@ behind it. Nothing of the size of the scene is held in memory.
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from rsmamba.geo.environment import raster_environment
 from rsmamba.geo.kinds import ScoreType
 from rsmamba.geo.quicklook import write_quicklook
-from rsmamba.geo.scene import Scene
 from rsmamba.models.model_file import load_model, resolve_device
+from rsmamba.models.model_header import read_header
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.prediction.config import PathLike, PredictConfig, TestTimeAugmentation
 from rsmamba.prediction.outputs import MapOutputs, OutputPaths
 from rsmamba.prediction.passes import Progress, run_passes
-from rsmamba.prediction.preparation import prepare
+from rsmamba.prediction.preparation import open_scene, prepare
 from rsmamba.prediction.provenance import backends_of, provenance
 from rsmamba.prediction.result import PredictResult
 from rsmamba.prediction.scoring import ready_to_predict
+from rsmamba.prediction.speed import remember_speed
 
 
 def predict(
@@ -160,13 +160,16 @@ def predict_scene(
         ready_to_predict(loaded, place),
     ):
         paths.keep(opened.files)
-        prepared = prepare(opened, loaded, config=config, device=place)
+        prepared = prepare(opened, loaded, config=config, device=str(place))
         tags = provenance(scene, loaded, config=config, stretch=prepared.stretch)
         with MapOutputs(
             paths, grid=prepared.grid, classes=loaded.classes, config=config, tags=tags
         ) as outputs:
-            counts = run_passes(prepared, outputs, progress=progress)
+            counts = run_passes(prepared, outputs, model=loaded, progress=progress)
             outputs.publish()
+        if counts.computed and place.type == "cpu" and not isinstance(model, SceneModel):
+            speed = counts.seconds_per_pixel
+            remember_speed(read_header(model), config, seconds_per_pixel=speed)
         if paths.quicklook is not None:
             write_quicklook(
                 paths.quicklook,
@@ -201,23 +204,3 @@ def predict_scene(
             column_blocks=len(prepared.blocks),
             stretch=None if prepared.stretch is None else prepared.stretch.describe(),
         )
-
-
-def open_scene(scene: PathLike, model: SceneModel, *, config: PredictConfig) -> Scene:
-    """Open a scene with the bands that a model takes.
-
-    Args:
-        scene: Raster that GDAL reads.
-        model: The model.
-        config: Band numbers, nodata and scaling.
-
-    Returns:
-        The open scene.
-    """
-    return Scene.open(
-        scene if isinstance(scene, Path) else str(scene),
-        bidx=config.bidx,
-        num_bands=model.in_channels,
-        src_nodata=config.src_nodata,
-        unscale=config.unscale,
-    )

@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 import psutil
-import torch
 
 from rsmamba.errors import OptionError
 from rsmamba.geo.canvas import strip_dtype
@@ -115,12 +114,12 @@ def memory_limit(given: int | None) -> int:
     return given or int(psutil.virtual_memory().available * _SHARE_OF_AVAILABLE)
 
 
-def choose_batch_size(given: int | None, device: torch.device, tiles: TileGrid) -> int:
+def choose_batch_size(given: int | None, device: str, tiles: TileGrid) -> int:
     """Return how many tiles the network computes at once.
 
     Args:
         given: The option; None chooses.
-        device: Where the network computes.
+        device: Where the network computes: "cpu", "cuda:0", "mps".
         tiles: The tiles.
 
     Returns:
@@ -129,10 +128,12 @@ def choose_batch_size(given: int | None, device: torch.device, tiles: TileGrid) 
     """
     if given is not None:
         return given
-    if device.type == "cpu":
+    if device == "cpu":
         return 1
-    if device.type != "cuda":
+    if not device.startswith("cuda"):
         return 4
+    import torch  # noqa: PLC0415 - a plan for the CPU does without
+
     free_bytes, _ = torch.cuda.mem_get_info(device)
     tile_bytes = tiles.tile_height * tiles.tile_width * 4 * _NETWORK_BYTES_PER_PIXEL
     fitting = int(free_bytes * _ACCELERATOR_SHARE) // tile_bytes

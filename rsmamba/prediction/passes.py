@@ -1,17 +1,19 @@
 """The pass over a scene: read ahead, run the network, blend and write behind it."""
 
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from rsmamba.errors import RsmambaError
-from rsmamba.geo.blend import touching_spans
 from rsmamba.geo.canvas import ScoreCanvas
 from rsmamba.geo.window import Window
+from rsmamba.models.scene_model import SceneModel
 from rsmamba.prediction.batches import TileBatch
 from rsmamba.prediction.memory import READ_AHEAD, WRITE_BEHIND
 from rsmamba.prediction.outputs import MapOutputs
@@ -19,6 +21,8 @@ from rsmamba.prediction.painting import Painter, ScoredBatch
 from rsmamba.prediction.pipe import consumed_by, produced_by
 from rsmamba.prediction.preparation import Prepared
 from rsmamba.prediction.scoring import TileScorer
+
+_MOST_SPEEDS = 1000
 
 
 class Progress(Protocol):
@@ -41,20 +45,30 @@ class TileCounts:
         total: All tiles; those that two column blocks share count twice.
         computed: Tiles that the network saw.
         skipped: Tiles without a wanted pixel.
+        batch_speeds: Seconds a pixel that the network took for some of the batches, at most 1000.
     """
 
     total: int
     computed: int = 0
     skipped: int = 0
+    batch_speeds: list[float] = field(default_factory=list)
 
-    def add(self, batch: TileBatch) -> None:
+    def add(self, batch: TileBatch, *, seconds: float) -> None:
         """Count a batch.
 
         Args:
             batch: The batch.
+            seconds: Time that the network took for it.
         """
         self.computed += len(batch.col_indices)
         self.skipped += batch.num_skipped
+        if batch.col_indices and len(self.batch_speeds) < _MOST_SPEEDS:
+            self.batch_speeds.append(seconds / batch.valid.size)
+
+    @property
+    def seconds_per_pixel(self) -> float:
+        """Usual time of the network for a pixel of a tile; needs a computed tile."""
+        return statistics.median(self.batch_speeds)
 
     @property
     def share_done(self) -> float:
@@ -62,43 +76,31 @@ class TileCounts:
         return (self.computed + self.skipped) / self.total
 
 
-def count_tiles(prepared: Prepared) -> int:
-    """Count the tiles that all passes together look at.
-
-    Args:
-        prepared: The prediction.
-
-    Returns:
-        The number; tiles that two column blocks share count twice.
-    """
-    total = 0
-    for block in prepared.blocks:
-        part = prepared.work_window(block)
-        rows, cols = touching_spans(prepared.tiles, margin=prepared.config.margin, region=part)
-        total += len(rows) * len(cols)
-    return total
-
-
 def run_passes(
-    prepared: Prepared, outputs: MapOutputs, *, progress: Progress | None = None
+    prepared: Prepared,
+    outputs: MapOutputs,
+    *,
+    model: SceneModel,
+    progress: Progress | None = None,
 ) -> TileCounts:
     """Predict every column block of a region and write it.
 
     Args:
         prepared: The prediction.
         outputs: Where finished rows go.
+        model: The model, on its device.
         progress: Called as the work goes on.
 
     Returns:
         Tiles that were computed and skipped.
     """
-    counts = TileCounts(total=count_tiles(prepared))
+    counts = TileCounts(total=prepared.num_tiles)
     config = prepared.config
-    scorer = TileScorer(prepared.model, tta=config.tta, amp=config.amp)
+    scorer = TileScorer(model, tta=config.tta, amp=config.amp)
     num_pixels = prepared.region.window.num_pixels
 
-    def note(batch: TileBatch) -> None:
-        counts.add(batch)
+    def note(batch: TileBatch, seconds: float) -> None:
+        counts.add(batch, seconds=seconds)
         if progress is not None:
             progress(round(counts.share_done * num_pixels), num_pixels)
 
@@ -113,7 +115,7 @@ def _run_pass(
     *,
     block: Window,
     scorer: TileScorer,
-    note: Callable[[TileBatch], None],
+    note: Callable[[TileBatch, float], None],
 ) -> None:
     canvas = ScoreCanvas(
         prepared.tiles,
@@ -129,9 +131,11 @@ def _run_pass(
         consumed_by(painter.paint, capacity=WRITE_BEHIND, name="rsmamba-write") as paint,
     ):
         for batch in batches:
+            started = time.perf_counter()
             scores = _scores(scorer, batch, scene_name=prepared.scene.name, shape=canvas.shape)
+            seconds = time.perf_counter() - started
             paint(ScoredBatch.of(batch, scores))
-            note(batch)
+            note(batch, seconds)
 
 
 @contextmanager

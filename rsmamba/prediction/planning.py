@@ -1,26 +1,25 @@
 """Planning: what a prediction would take, said before it starts."""
 
+import os
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rsmamba.geo.environment import raster_environment
 from rsmamba.geo.grid import GeoGrid
-from rsmamba.geo.tiles import TileGrid
-from rsmamba.geo.window import Window
-from rsmamba.models.model_file import load_model, resolve_device
-from rsmamba.models.scene_model import SceneModel
+from rsmamba.models.accelerators import has_accelerator
+from rsmamba.models.model_header import ModelFacts, ModelHeader, read_header
 from rsmamba.prediction.config import PathLike, PredictConfig
-from rsmamba.prediction.engine import open_scene
 from rsmamba.prediction.outputs import OutputPaths
-from rsmamba.prediction.passes import count_tiles, network_errors
-from rsmamba.prediction.preparation import Prepared, prepare
+from rsmamba.prediction.preparation import Prepared, open_scene, prepare
 from rsmamba.prediction.result import grid_dict
-from rsmamba.prediction.scoring import TileScorer, ready_to_predict
+from rsmamba.prediction.speed import remember_speed, remembered_speed
+
+if TYPE_CHECKING:
+    from rsmamba.models.scene_model import SceneModel
 
 # Sizes that LZW reaches, overviews included, as shares of the uncompressed pixels.
 _CLASS_MAP_SHARE = 0.2
@@ -29,8 +28,6 @@ _SCORES_SHARE = 0.7
 _LARGEST_SHARE = 1 + 4 / 3
 # Reading, blending and writing, on one core.
 _ENGINE_SECONDS_PER_PIXEL = 0.15e-6
-# If a quarter of each side takes longer, no larger part is timed.
-_LONGEST_PROBE_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +51,9 @@ class PredictPlan:
         disk_bytes: Most disk that is needed at once, as if nothing could be compressed.
         disk_free_bytes: Free on the disk of the class map.
         seconds: Likely time, if no tile is skipped.
-        seconds_per_tile: Time of the network for one tile, from parts of one that are timed now.
+        seconds_per_tile: Time of the network for one tile.
+        speed_is_remembered: True if that time is from earlier predictions with this model; False
+            if parts of a tile were timed now.
         stretch: How pixel values would be stretched, None if not.
     """
 
@@ -75,6 +74,7 @@ class PredictPlan:
     disk_free_bytes: int
     seconds: float
     seconds_per_tile: float
+    speed_is_remembered: bool
     stretch: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,13 +91,14 @@ def plan(
     scene: PathLike,
     out: PathLike,
     *,
-    model: PathLike | SceneModel = "default",
+    model: "PathLike | SceneModel" = "default",
     device: str = "auto",
     **options: Any,  # noqa: ANN401 - PredictConfig checks them
 ) -> PredictPlan:
     """Say what ``predict`` would do with the same arguments; write nothing.
 
-    All checks are made, and parts of a tile are computed to take their time.
+    All checks are made. The time is that of earlier predictions on this machine; where there was
+    none, parts of a tile are computed and timed.
 
     Args:
         scene: Raster that GDAL reads.
@@ -111,25 +112,20 @@ def plan(
     """
     config = PredictConfig(**options)
     paths = OutputPaths.check(out, config=config, scene=scene)
-    place = resolve_device(device)
-    loaded = model if isinstance(model, SceneModel) else load_model(model, device)
-    with (
-        raster_environment(),
-        open_scene(scene, loaded, config=config) as opened,
-        ready_to_predict(loaded, place),
-    ):
+    subject = _subject(model, device, config=config)
+    with raster_environment(), open_scene(scene, subject.facts, config=config) as opened:
         paths.keep(opened.files)
-        prepared = prepare(opened, loaded, config=config, device=place)
-        tiles = count_tiles(prepared)
-        seconds_per_tile = time_of_one_tile(prepared)
+        prepared = prepare(opened, subject.facts, config=config, device=subject.device)
+        tiles = prepared.num_tiles
+        seconds_per_tile = subject.seconds_per_tile(prepared)
         stored = _stored_bytes(prepared)
         num_pixels = prepared.region.window.num_pixels
         return PredictPlan(
             scene=str(scene),
             out=paths.class_map,
             grid=prepared.grid,
-            model=loaded.name,
-            device=str(place),
+            model=subject.facts.name,
+            device=subject.device,
             bidx=opened.bidx,
             tile=(prepared.tiles.tile_height, prepared.tiles.tile_width),
             tiles=tiles,
@@ -142,58 +138,57 @@ def plan(
             disk_free_bytes=shutil.disk_usage(paths.class_map.parent).free,
             seconds=tiles * seconds_per_tile + num_pixels * _ENGINE_SECONDS_PER_PIXEL,
             seconds_per_tile=seconds_per_tile,
+            speed_is_remembered=subject.speed is not None,
             stretch=None if prepared.stretch is None else prepared.stretch.describe(),
         )
 
 
-def time_of_one_tile(prepared: Prepared) -> float:
-    """Return how long the network takes for one tile.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """What a plan is made for.
 
-    Args:
-        prepared: The prediction.
-
-    Returns:
-        Seconds, measured on parts of a tile from the middle of the region and scaled up.
+    Attributes:
+        facts: What is known of the model.
+        device: Where it would compute.
+        header: Header of its file; None for a model that is in memory.
+        model: The model itself; None where its file need not be loaded.
+        speed: Seconds a pixel of a tile, from earlier predictions; None if it has to be measured.
     """
-    tiles = prepared.tiles
-    # The first run compiles kernels.
-    _timed(prepared, parts=8)
-    quarter = _timed(prepared, parts=4)
-    pixels = {parts: _part(tiles, parts).num_pixels for parts in (1, 2, 4)}
-    if quarter > _LONGEST_PROBE_SECONDS or pixels[2] == pixels[4]:
-        return quarter * pixels[1] / pixels[4]
-    half = _timed(prepared, parts=2)
-    # Each pass has a fixed cost, so a line through two sizes tells more than one alone.
-    seconds_per_pixel = max(half - quarter, 0.0) / (pixels[2] - pixels[4])
-    return half + seconds_per_pixel * (pixels[1] - pixels[2])
+
+    facts: ModelFacts
+    device: str
+    header: ModelHeader | None
+    model: "SceneModel | None"
+    speed: float | None
+
+    def seconds_per_tile(self, prepared: Prepared) -> float:
+        """Return how long the network takes for one tile, by memory or by trying."""
+        tile_pixels = prepared.tiles.tile_height * prepared.tiles.tile_width
+        if self.model is None:
+            return (self.speed or 0.0) * tile_pixels
+        from rsmamba.prediction.probing import time_of_one_tile  # noqa: PLC0415 - loads torch
+        from rsmamba.prediction.scoring import ready_to_predict  # noqa: PLC0415
+
+        with ready_to_predict(self.model, self.device):
+            seconds = time_of_one_tile(prepared, self.model)
+        if self.header is not None and self.device == "cpu":
+            remember_speed(self.header, prepared.config, seconds_per_pixel=seconds / tile_pixels)
+        return seconds
 
 
-def _part(tiles: TileGrid, parts: int) -> Window:
-    """Return a part of a tile at the scene's start, a fraction of each side."""
-    return Window(
-        row=0,
-        col=0,
-        height=max(tiles.tile_height // parts, 1),
-        width=max(tiles.tile_width // parts, 1),
-    )
+def _subject(model: "PathLike | SceneModel", device: str, *, config: PredictConfig) -> _Subject:
+    """Find out as much of a model as a plan needs: torch is loaded only if the speed is unknown."""
+    header = read_header(model) if isinstance(model, str | os.PathLike) else None
+    speed = None
+    if header is not None and (device == "cpu" or (device == "auto" and not has_accelerator())):
+        speed = remembered_speed(header, config)
+        if speed is not None:
+            return _Subject(facts=header, device="cpu", header=header, model=None, speed=speed)
+    from rsmamba.models.model_file import load_model, resolve_device  # noqa: PLC0415 - loads torch
 
-
-def _timed(prepared: Prepared, *, parts: int) -> float:
-    """Return the time of the network for a part of a tile from the middle of the region."""
-    scorer = TileScorer(prepared.model, tta=prepared.config.tta, amp=prepared.config.amp)
-    region, part = prepared.work_window(prepared.region.window), _part(prepared.tiles, parts)
-    window = part.shifted(
-        rows=min(region.row + region.height // 2, prepared.tiles.height - part.height),
-        cols=min(region.col + region.width // 2, prepared.tiles.width - part.width),
-    )
-    pixels = prepared.source.read(window)
-    values = pixels.values[None].astype(np.float32)
-    if prepared.stretch is not None:
-        prepared.stretch.apply(values[0])
-    started = time.perf_counter()
-    with network_errors(f"a part of {prepared.scene.name}"):
-        scorer.score(values, pixels.valid[None])
-    return time.perf_counter() - started
+    place = resolve_device(device)
+    loaded = load_model(model, place) if isinstance(model, str | os.PathLike) else model
+    return _Subject(facts=loaded, device=str(place), header=header, model=loaded, speed=None)
 
 
 def _stored_bytes(prepared: Prepared) -> tuple[int, int]:

@@ -2,17 +2,17 @@
 
 import logging
 from dataclasses import dataclass, replace
-
-import torch
+from pathlib import Path
 
 from rsmamba.errors import OptionError
+from rsmamba.geo.blend import touching_spans
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.tiles import TileGrid
 from rsmamba.geo.window import Window
-from rsmamba.models.scene_model import SceneModel
+from rsmamba.models.model_header import ModelFacts
 from rsmamba.prediction.batches import TileSource
-from rsmamba.prediction.config import PredictConfig
+from rsmamba.prediction.config import PathLike, PredictConfig
 from rsmamba.prediction.memory import (
     MemoryCost,
     choose_batch_size,
@@ -35,7 +35,7 @@ class Prepared:
 
     Attributes:
         scene: The open scene.
-        model: The model, on its device.
+        model: What is known of the model.
         config: The options.
         region: The part of the scene that is wanted.
         resampled: The scene as the network sees it, None if that is as it is.
@@ -48,7 +48,7 @@ class Prepared:
     """
 
     scene: Scene
-    model: SceneModel
+    model: ModelFacts
     config: PredictConfig
     region: Region
     resampled: ResampledScene | None
@@ -112,21 +112,49 @@ class Prepared:
         return Remapper(source=self.resampled, region=self.region, block=block)
 
     @property
+    def num_tiles(self) -> int:
+        """Tiles that all passes look at; those that two column blocks share count twice."""
+        total = 0
+        for block in self.blocks:
+            part = self.work_window(block)
+            rows, cols = touching_spans(self.tiles, margin=self.config.margin, region=part)
+            total += len(rows) * len(cols)
+        return total
+
+    @property
     def peak_bytes(self) -> int:
         """Memory that the widest pass takes."""
         return self.cost.total_bytes(max(block.width for block in self.blocks))
 
 
-def prepare(
-    scene: Scene, model: SceneModel, *, config: PredictConfig, device: torch.device
-) -> Prepared:
+def open_scene(scene: PathLike, model: ModelFacts, *, config: PredictConfig) -> Scene:
+    """Open a scene with the bands that a model takes.
+
+    Args:
+        scene: Raster that GDAL reads.
+        model: The model.
+        config: Band numbers, nodata and scaling.
+
+    Returns:
+        The open scene.
+    """
+    return Scene.open(
+        scene if isinstance(scene, Path) else str(scene),
+        bidx=config.bidx,
+        num_bands=model.in_channels,
+        src_nodata=config.src_nodata,
+        unscale=config.unscale,
+    )
+
+
+def prepare(scene: Scene, model: ModelFacts, *, config: PredictConfig, device: str) -> Prepared:
     """Work out tiles, region, blocks and batches.
 
     Args:
         scene: The open scene, with the bands of the model.
         model: The model.
         config: The options.
-        device: Where the network computes.
+        device: Where the network computes: "cpu", "cuda:0", "mps".
 
     Returns:
         All that the engine needs.

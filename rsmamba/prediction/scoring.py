@@ -157,7 +157,7 @@ def device_of(model: torch.nn.Module) -> torch.device:
 
 
 @contextmanager
-def ready_to_predict(model: SceneModel, device: torch.device) -> Iterator[SceneModel]:
+def ready_to_predict(model: SceneModel, device: torch.device | str) -> Iterator[SceneModel]:
     """Lend a model to a prediction: on the device, in evaluation mode; given back as it was.
 
     Args:

@@ -11,7 +11,7 @@ from rsmamba.errors import OptionError
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.statistics import scene_statistics
 from rsmamba.geo.window import Window
-from rsmamba.models.scene_model import SceneModel
+from rsmamba.models.model_header import ModelFacts
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Stretch:
         return f"{ranges} to {self.smallest:g}..{self.largest:g}"
 
 
-def find_stretch(scene: Scene, model: SceneModel, *, stretch: str, part: Window) -> Stretch | None:
+def find_stretch(scene: Scene, model: ModelFacts, *, stretch: str, part: Window) -> Stretch | None:
     """Decide how the values of a scene reach a model.
 
     Args:

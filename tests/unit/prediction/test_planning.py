@@ -1,18 +1,19 @@
 """A plan says what a prediction would take, and writes nothing."""
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from rsmamba.errors import OptionError, OutputExistsError
 from rsmamba.geo.tiles import TileGrid
 from rsmamba.geo.window import Window
-from rsmamba.prediction import plan
+from rsmamba.prediction import plan, predict
 from rsmamba.prediction.memory import MemoryCost, choose_batch_size, column_blocks, memory_limit
 
 Lab = Any
@@ -109,6 +110,45 @@ def test_the_limit_is_a_part_of_what_is_available() -> None:
 
 def test_the_cpu_takes_one_tile_and_others_what_was_given() -> None:
     tiles = TileGrid(height=9, width=9, tile=9, overlap=0)
-    assert choose_batch_size(None, torch.device("cpu"), tiles) == 1
-    assert choose_batch_size(None, torch.device("mps"), tiles) == 4
-    assert choose_batch_size(7, torch.device("cpu"), tiles) == 7
+    assert choose_batch_size(None, "cpu", tiles) == 1
+    assert choose_batch_size(None, "mps", tiles) == 4
+    assert choose_batch_size(7, "cpu", tiles) == 7
+
+
+def test_a_second_plan_needs_no_torch(lab: Lab) -> None:
+    scene, out = lab.random_scene(60, 70, bands=3), lab.folder / "map.tif"
+    assert not plan(scene, out, device="cpu").speed_is_remembered
+    code = (
+        "import sys; from rsmamba.prediction import plan\n"
+        f"planned = plan({str(scene)!r}, {str(out)!r}, device='cpu')\n"
+        "print(planned.speed_is_remembered, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, encoding="utf-8"
+    )
+    assert done.stdout.split() == ["True", "False"]
+
+
+def test_a_prediction_leaves_its_speed_to_later_plans(lab: Lab) -> None:
+    scene = lab.random_scene(60, 70, bands=3)
+    predict(scene, lab.folder / "map.tif", tile=64, overlap=8, device="cpu")
+    planned = plan(scene, lab.folder / "other.tif", device="cpu")
+    assert planned.speed_is_remembered
+    with_flips = plan(scene, lab.folder / "other.tif", device="cpu", tta="flips")
+    assert not with_flips.speed_is_remembered
+
+
+@pytest.mark.parametrize("content", ["[1]", "{", '{"a": "b"}'])
+def test_what_is_remembered_may_be_spoilt(lab: Lab, own_cache_folder: Path, content: str) -> None:
+    (own_cache_folder / "speed.json").write_text(content, encoding="utf-8")
+    scene = lab.random_scene(60, 70, bands=3)
+    assert plan(scene, lab.folder / "map.tif", device="cpu").seconds > 0
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lab.folder / "file").write_text("")
+    monkeypatch.setenv("RSMAMBA_CACHE_DIR", str(lab.folder / "file"))
+    planned = plan(lab.random_scene(60, 70, bands=3), lab.folder / "map.tif", device="cpu")
+    assert not planned.speed_is_remembered
