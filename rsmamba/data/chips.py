@@ -77,11 +77,14 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     Args:
         length: Chips of an epoch.
+        epoch: Epoch of the first iteration, counted from 0.
+        start: First chip of that epoch; later epochs begin at 0.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, *, epoch: int = 0, start: int = 0) -> None:
         self.length = length
-        self.epoch = 0
+        self.epoch = epoch
+        self.start = start
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration.
@@ -89,14 +92,16 @@ class EpochSampler(Sampler[tuple[int, int]]):
         Args:
             epoch: Epoch, counted from 0.
         """
-        self.epoch = epoch
+        if epoch != self.epoch:
+            self.epoch, self.start = epoch, 0
 
     def __len__(self) -> int:
         return self.length
 
     @override
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return ((self.epoch, index) for index in range(self.length))
+        epoch = self.epoch
+        return ((epoch, index) for index in range(self.start, self.length))
 
 
 def scene_shares(scenes: Sequence[LabelledScene], sampling: Sampling) -> np.ndarray[Any, Any]:

@@ -1,4 +1,4 @@
-"""End of an epoch: validation, model files, log file and one line of progress."""
+"""End of an epoch: validation, model files, history and one line of progress."""
 
 import csv
 import io
@@ -18,6 +18,7 @@ from rsmamba.data import LabelledScene
 from rsmamba.errors import NetworkError
 from rsmamba.metrics import compute_scores
 from rsmamba.models.scene_model import SceneModel
+from rsmamba.train.checkpoints import write_whole
 from rsmamba.train.module import SegmentationModule
 from rsmamba.train.run_folder import RunFolder
 from rsmamba.train.validation import validate
@@ -57,7 +58,7 @@ class EpochRecord:
 
 
 class EpochEnd(lightning.Callback):
-    """Validate, write model files, history and checkpoint, and log.
+    """Validate, write model files and history, and log.
 
     Args:
         scenes: Validation scenes.
@@ -73,6 +74,7 @@ class EpochEnd(lightning.Callback):
         self.write_model = write_model
         self.records: list[EpochRecord] = []
         self._epoch_started = 0.0
+        self._batches_before = 0
         self._cpu_before = 0.0
         self._cpu_started = cpu_seconds()
 
@@ -97,11 +99,19 @@ class EpochEnd(lightning.Callback):
         self._cpu_before = float(state_dict["cpu_seconds"])
 
     @override
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Start the clock of an epoch that was begun before."""
+        if isinstance(pl_module, SegmentationModule):
+            self._start_clock(batches_before=len(pl_module.epoch_losses))
+
+    @override
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Start the epoch's clock."""
-        self._epoch_started = time.monotonic()
+        self._start_clock(batches_before=0)
 
     @override
     def on_train_epoch_end(
@@ -118,14 +128,17 @@ class EpochEnd(lightning.Callback):
             write_whole(self.folder.best_model, lambda part: self.write_model(model, part))
         text = self._history_text(pl_module.config.data.classes.names)
         write_whole(self.folder.history, lambda part: part.write_text(text, encoding="utf-8"))
-        # Last, so that a run which is stopped before it writes this epoch's files once more.
-        write_whole(self.folder.checkpoint, trainer.save_checkpoint)
         logger.info("%s", _line(record, pl_module))
+
+    def _start_clock(self, *, batches_before: int) -> None:
+        """Time the batches from now on."""
+        self._epoch_started = time.monotonic()
+        self._batches_before = batches_before
 
     def _record(self, trainer: lightning.Trainer, module: SegmentationModule) -> EpochRecord:
         """Collect the numbers of the epoch, with validation where it is due."""
         seconds = time.monotonic() - self._epoch_started
-        losses = torch.stack(module.epoch_losses).cpu()
+        losses = module.losses_of_epoch()
         check_finite(losses, module.averaged_model, epoch=trainer.current_epoch + 1)
         options = module.config.trainer
         epoch = trainer.current_epoch + 1
@@ -144,7 +157,7 @@ class EpochEnd(lightning.Callback):
             step=trainer.global_step,
             loss=float(losses.mean()),
             learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
-            chips_per_second=len(losses) * options.batch_size / seconds,
+            chips_per_second=(len(losses) - self._batches_before) * options.batch_size / seconds,
             mean_iou=scores.mean_iou if scores else None,
             overall_accuracy=scores.overall_accuracy if scores else None,
             iou=tuple(map(float, scores.iou)) if scores else (),
@@ -186,21 +199,6 @@ def check_finite(losses: torch.Tensor, model: SceneModel, *, epoch: int) -> None
         "optimiser.learning_rate or set optimiser.gradient_clip"
     )
     raise NetworkError(msg)
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside its place and move it there, so that it is never seen half written.
-
-    Args:
-        path: The file, replaced if it exists.
-        write: Writes to the path it is given.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def cpu_seconds() -> float:

@@ -16,6 +16,7 @@ _LOWEST = {
     "batch_size": 1,
     "seed": 0,
     "workers": 0,
+    "checkpoint_steps": 1,
     "validate_every": 1,
     "validation_tile": 32,
     "validation_overlap": 0,
@@ -153,6 +154,9 @@ class TrainerConfig:
         max_hours: Longest duration of the run, hours; the schedule is shortened so that it ends by
             then. None sets no limit.
         resume: Continue from the checkpoint of the run folder; begin where there is none.
+        checkpoint_steps: Optimiser steps from one checkpoint to the next, within an epoch and
+            counted from its start; None writes one every five minutes. There is one after every
+            epoch as well.
         batch_size: Chips of a step.
         seed: Seed of weights, chips and dropout.
         workers: Processes that load chips; 0 loads them in the training process.
@@ -168,6 +172,7 @@ class TrainerConfig:
     epochs: int = 20
     max_hours: float | None = None
     resume: bool = False
+    checkpoint_steps: int | None = None
     batch_size: int = 8
     seed: int = 0
     workers: int = 0
@@ -186,8 +191,9 @@ class TrainerConfig:
         """
         object.__setattr__(self, "run_dir", self.run_dir.expanduser())
         for name, low in _LOWEST.items():
-            if getattr(self, name) < low:
-                msg = f"{name} is {getattr(self, name)}; give {low} or more"
+            value = getattr(self, name)
+            if value is not None and value < low:
+                msg = f"{name} is {value}; give {low} or more"
                 raise OptionError(msg)
         if self.threads is not None and self.threads < 1:
             msg = f"threads is {self.threads}; give 1 or more, or leave it out"

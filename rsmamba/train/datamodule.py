@@ -33,6 +33,10 @@ class ChipDataModule(lightning.LightningDataModule):
     Args:
         config: The run.
 
+    Attributes:
+        first_epoch: Epoch that the loader begins with, counted from 0.
+        first_batch: Batch of that epoch that it begins with; set both before the loader is made.
+
     Raises:
         DataError: If data are missing or labels are not allowed.
     """
@@ -40,6 +44,8 @@ class ChipDataModule(lightning.LightningDataModule):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.config = config
+        self.first_epoch = 0
+        self.first_batch = 0
         train, validation = find_splits(config.data)
         logger.info("reading scenes: %d to train, %d to validate", len(train), len(validation))
         self.train_scenes = self._open(train, config.data.cache_mb)
@@ -60,14 +66,18 @@ class ChipDataModule(lightning.LightningDataModule):
 
     @override
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Make the loader of training chips."""
+        """Make the loader of training chips; its first epoch begins at `first_batch`."""
         data, trainer = self.config.data, self.config.trainer
         chips = ChipDataset(
             self.train_scenes, config=data, statistics=self.statistics, seed=trainer.seed
         )
         return DataLoader(
             chips,
-            sampler=EpochSampler(data.chips_per_epoch),
+            sampler=EpochSampler(
+                data.chips_per_epoch,
+                epoch=self.first_epoch,
+                start=self.first_batch * trainer.batch_size,
+            ),
             batch_size=trainer.batch_size,
             num_workers=trainer.workers,
             drop_last=True,

@@ -101,13 +101,21 @@ class SegmentationModule(lightning.LightningModule):
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember the duration so far."""
+        """Remember the duration and the losses of the running epoch."""
         checkpoint["rsmamba_elapsed_seconds"] = self.elapsed_seconds
+        checkpoint["rsmamba_epoch_losses"] = self.losses_of_epoch()
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue the clock."""
+        """Continue the clock, and the epoch if it was begun."""
         self._elapsed_before = float(checkpoint["rsmamba_elapsed_seconds"])
+        losses = checkpoint.get("rsmamba_epoch_losses", torch.empty(0))
+        self.epoch_losses = list(losses.unbind())
+
+    def losses_of_epoch(self) -> Tensor:
+        """Return the losses of the epoch's batches so far (batches,), on the CPU."""
+        losses = [loss.cpu() for loss in self.epoch_losses]
+        return torch.stack(losses) if losses else torch.empty(0)
 
 
 def average_of(model: nn.Module, decay: float) -> AveragedModel:

@@ -17,11 +17,13 @@ from rsmamba.models.pretrained import start_from
 from rsmamba.models.registry import create_model, describe_architecture, model_entry
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.callbacks import EpochEnd, EpochRecord, WriteModel
+from rsmamba.train.checkpoints import Checkpoint, Checkpoints
 from rsmamba.train.config import ModelConfig, Precision, TrainConfig, TrainerConfig
 from rsmamba.train.datamodule import ChipDataModule
 from rsmamba.train.module import SegmentationModule
 from rsmamba.train.run_folder import RunFolder
 from rsmamba.train.session import plain_signals, torch_session
+from rsmamba.train.step_log import StepLog
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +63,8 @@ def fit(
     """Train a network and leave its best and its last model file in the run folder.
 
     Nothing is written before configuration and data are known to be usable. A run that is stopped
-    can be continued after its last whole epoch, and then ends with the numbers of one that was not.
+    can be continued after its last checkpoint, and then ends with the numbers of one that was not,
+    to the last bit on a CPU.
 
     Args:
         config: The run.
@@ -102,16 +105,18 @@ def fit(
             folder=folder,
             write_model=write_model or _model_writer(config),
         )
+        if checkpoint is not None:
+            data.first_epoch, data.first_batch = checkpoint.epoch, checkpoint.batches
         chips = data.train_dataloader()
         module = SegmentationModule(model, config)
         folder.begin(config)
         logger.info("%s", _summary(config, data, model))
-        with _left_tidy(folder, end):
-            trainer = _make_trainer(config, end, device)
+        with _left_tidy(folder):
+            trainer = _make_trainer(config, _callbacks(config, end, folder), device)
             trainer.fit(
                 module,
                 train_dataloaders=chips,
-                ckpt_path=None if checkpoint is None else str(checkpoint),
+                ckpt_path=None if checkpoint is None else str(checkpoint.path),
                 weights_only=True,
             )
     return _result(folder, end)
@@ -143,13 +148,13 @@ def _check_network(model: ModelConfig) -> None:
 
 
 @contextmanager
-def _left_tidy(folder: RunFolder, end: EpochEnd) -> Iterator[None]:
-    """Say what a stopped run leaves, leave nothing of one without an epoch, and name full disks."""
+def _left_tidy(folder: RunFolder) -> Iterator[None]:
+    """Say what a stopped run leaves, leave nothing of one without a checkpoint; name full disks."""
     try:
         with plain_signals():
             yield
     except (KeyboardInterrupt, SystemExit):
-        logger.warning("stopped; %s", _kept(len(end.records), folder))
+        logger.warning("stopped; %s", _kept(folder))
         raise
     except RsmambaError:
         raise
@@ -160,12 +165,19 @@ def _left_tidy(folder: RunFolder, end: EpochEnd) -> Iterator[None]:
         folder.discard_unless_begun()
 
 
-def _kept(epochs: int, folder: RunFolder) -> str:
+def _kept(folder: RunFolder) -> str:
     """What a stopped run leaves."""
-    if not epochs:
-        return "no epoch was complete"
-    are = "epoch is" if epochs == 1 else "epochs are"
-    return f"{epochs} {are} kept in {folder.path}; continue with trainer.resume=true (--resume)"
+    if not folder.checkpoint.exists():
+        return "there was no checkpoint yet, so nothing is kept"
+    done = Checkpoint.read(folder.checkpoint)
+    kept = _counted(done.epoch, "epoch", "epochs")
+    if done.batches:
+        kept += f" and {_counted(done.batches, 'batch', 'batches')}"
+    return f"kept in {folder.path}: {kept}; continue with trainer.resume=true (--resume)"
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _result(folder: RunFolder, end: EpochEnd) -> TrainResult:
@@ -236,7 +248,15 @@ def _model_writer(config: TrainConfig) -> WriteModel:
     return write
 
 
-def _make_trainer(config: TrainConfig, end: EpochEnd, device: torch.device) -> lightning.Trainer:
+def _callbacks(config: TrainConfig, end: EpochEnd, folder: RunFolder) -> list[lightning.Callback]:
+    """What is written during the run; checkpoints last, which hold what the others know."""
+    checkpoints = Checkpoints(folder.checkpoint, steps=config.trainer.checkpoint_steps)
+    return [StepLog(folder.step_log), end, checkpoints]
+
+
+def _make_trainer(
+    config: TrainConfig, callbacks: list[lightning.Callback], device: torch.device
+) -> lightning.Trainer:
     """Make Lightning's trainer; logging, validation and files are ours."""
     options = config.trainer
     return lightning.Trainer(
@@ -245,7 +265,7 @@ def _make_trainer(config: TrainConfig, end: EpochEnd, device: torch.device) -> l
         precision=_PRECISIONS[options.precision],
         max_epochs=options.epochs,
         gradient_clip_val=config.optimiser.gradient_clip or None,
-        callbacks=[end],
+        callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -4,13 +4,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-
-import torch
 
 from rsmamba.data import DataConfig
 from rsmamba.errors import ConfigError, OutputError, OutputExistsError
+from rsmamba.train.checkpoints import Checkpoint, part_of
 from rsmamba.train.config import (
     LossConfig,
     ModelConfig,
@@ -59,8 +57,13 @@ class RunFolder:
         return self.path / "history.csv"
 
     @property
+    def step_log(self) -> Path:
+        """Loss of every batch."""
+        return self.path / "losses.csv"
+
+    @property
     def checkpoint(self) -> Path:
-        """Everything that is needed to continue after the last whole epoch."""
+        """Everything that is needed to go on."""
         return self.path / "last.ckpt"
 
     @property
@@ -68,14 +71,14 @@ class RunFolder:
         """The configuration with all its values."""
         return self.path / "config.json"
 
-    def check(self, config: TrainConfig) -> Path | None:
+    def check(self, config: TrainConfig) -> Checkpoint | None:
         """Say where a run continues, or refuse it; writes nothing.
 
         Args:
             config: The run.
 
         Returns:
-            The checkpoint to continue from; None where the run begins.
+            Where it goes on; None where it begins.
 
         Raises:
             OutputExistsError: If the folder holds a run and `trainer.resume` is off.
@@ -95,8 +98,9 @@ class RunFolder:
         if not self.checkpoint.exists():
             return None
         self._check_same_run(config)
-        self._check_epochs(config)
-        return self.checkpoint
+        checkpoint = Checkpoint.read(self.checkpoint)
+        self._check_epochs(config, done=checkpoint.epoch)
+        return checkpoint
 
     def begin(self, config: TrainConfig) -> None:
         """Make the folder and store the configuration in it.
@@ -117,11 +121,13 @@ class RunFolder:
             raise OutputError(msg) from error
 
     def discard_unless_begun(self) -> None:
-        """Remove what a run wrote that did not come to the end of an epoch."""
+        """Remove what a run wrote that did not come to its first checkpoint."""
         if self.checkpoint.exists() or not self.path.is_dir():
             return
-        for path in (self.configuration, self.last_model, self.best_model, self.history):
+        written = (self.configuration, self.last_model, self.best_model, self.history)
+        for path in (*written, self.step_log):
             path.unlink(missing_ok=True)
+            part_of(path).unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
 
@@ -151,18 +157,8 @@ class RunFolder:
             )
             raise ConfigError(msg)
 
-    def _check_epochs(self, config: TrainConfig) -> None:
+    def _check_epochs(self, config: TrainConfig, *, done: int) -> None:
         """Refuse fewer epochs than are done."""
-        try:
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            done = int(state["epoch"]) + 1
-        except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, TypeError) as error:
-            reason = " ".join(str(error).split())[:80]
-            msg = (
-                f"{self.checkpoint} is not a readable checkpoint ({reason}); delete the folder to "
-                "begin anew"
-            )
-            raise ConfigError(msg) from error
         if done > config.trainer.epochs:
             msg = (
                 f"trainer.epochs is {config.trainer.epochs} and the run in {self.path} has done "

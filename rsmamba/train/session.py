@@ -32,6 +32,8 @@ def torch_session(threads: int | None) -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             # The run folder exists and holds our configuration before the checkpoint is written.
             warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not")
+            # Our sampler begins where the checkpoint is, which Lightning cannot know.
+            warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that end")
             # Lightning 2.6 still builds a class that torch 2.15 has renamed.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
             yield

@@ -133,3 +133,19 @@ def test_workers_do_not_change_chips(tmp_path: Path, workers: int) -> None:
     loaded = list(DataLoader(chips, sampler=sampler, batch_size=2, num_workers=workers))
     for index in range(4):
         assert np.array_equal(loaded[index // 2]["pixels"][index % 2], chips[3, index]["pixels"])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_may_begin_in_its_middle_and_the_next_at_its_start(
+    tmp_path: Path, workers: int
+) -> None:
+    """Workers ask for chips before Lightning has told the sampler its epoch."""
+    chips = make_chips(tmp_path, side=64, augment=AugmentConfig())
+    sampler = EpochSampler(4, epoch=3, start=2)
+    loader = DataLoader(chips, sampler=sampler, batch_size=2, num_workers=workers)
+    batches = iter(loader)
+    sampler.set_epoch(3)
+    (rest,) = list(batches)
+    assert np.array_equal(rest["pixels"][1], chips[3, 3]["pixels"])
+    sampler.set_epoch(4)
+    assert [len(batch["pixels"]) for batch in loader] == [2, 2]

@@ -11,7 +11,7 @@ from torch import nn
 from rsmamba.metrics import ConfusionMatrix
 from rsmamba.models import SceneModel
 from rsmamba.train import TrainConfig, fit
-from rsmamba.train.callbacks import write_whole
+from rsmamba.train.checkpoints import write_whole
 
 
 def matrix_of(right: int) -> ConfusionMatrix:

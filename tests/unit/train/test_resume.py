@@ -90,26 +90,34 @@ def test_ctrl_c_says_what_is_kept_and_leaves_the_signal_alone(
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     fit_until(make_config(tmp_path), step=3, stop=signal.SIGINT)
-    assert f"stopped; 1 epoch is kept in {tmp_path}; continue with" in warnings_told.text
+    assert f"stopped; kept in {tmp_path}: 1 epoch; continue with" in warnings_told.text
     assert signal.getsignal(signal.SIGINT) is handler
     names = {path.name for path in tmp_path.iterdir()}
     models = {"best.safetensors", "last.safetensors"}
-    assert names == models | {"last.ckpt", "history.csv", "config.json"}
+    assert names == models | {"last.ckpt", "history.csv", "losses.csv", "config.json"}
 
 
 def test_being_told_to_end_is_not_success(
     make_config: MakeConfig, tmp_path: Path, warnings_told: pytest.LogCaptureFixture
 ) -> None:
     fit_until(make_config(tmp_path, epochs=9), step=2, stop=signal.SIGTERM)
-    assert "stopped; 1 epoch is kept" in warnings_told.text
+    assert "stopped; kept in" in warnings_told.text
 
 
 def test_a_run_stopped_in_its_first_epoch_leaves_nothing(
     make_config: MakeConfig, tmp_path: Path, warnings_told: pytest.LogCaptureFixture
 ) -> None:
     fit_until(make_config(tmp_path / "run"), step=1, stop=signal.SIGINT)
-    assert "stopped; no epoch was complete" in warnings_told.text
+    assert "stopped; there was no checkpoint yet" in warnings_told.text
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_kept_of_an_epoch_is_counted(
+    make_config: MakeConfig, tmp_path: Path, warnings_told: pytest.LogCaptureFixture
+) -> None:
+    config = make_config(tmp_path, epochs=9, checkpoint_steps=1)
+    fit_until(config, step=3, stop=signal.SIGINT)
+    assert f"stopped; kept in {tmp_path}: 1 epoch and 1 batch; continue" in warnings_told.text
 
 
 def test_resuming_nothing_begins(make_config: MakeConfig, tmp_path: Path) -> None:
