@@ -75,13 +75,24 @@ def convert(
 
 
 def _list_text(facts: "list[ModelFacts]", decoders: dict[str, str]) -> str:
-    rows = [["name", "parameters", "G multiply-adds", "multiple", "paper", "licence of weights"]]
+    rows = [
+        [
+            "name",
+            "parameters",
+            "G multiply-adds",
+            "multiple",
+            "pruning",
+            "paper",
+            "licence of weights",
+        ]
+    ]
     rows += [
         [
             entry.name,
             f"{entry.parameters:,}",
             f"{entry.multiply_adds / 1e9:.2f}",
             str(entry.input_multiple),
+            "yes" if entry.can_prune else "-",
             entry.paper,
             entry.weights_licence,
         ]
@@ -93,6 +104,7 @@ def _list_text(facts: "list[ModelFacts]", decoders: dict[str, str]) -> str:
             console.table(rows, flush_left=True),
             "",
             "Multiply-adds of one image of 512 x 512, scans and projections counted.",
+            "Where pruning says yes, rsmamba predict --prune drops tokens.",
             "An encoder segments with a decoder behind it, as in vssd_tiny+unet:",
             *lines,
         ]
@@ -107,6 +119,7 @@ def _detail_text(details: "ModelDetails") -> str:
         "summary": facts.summary,
         "paper": facts.paper,
         "weights": facts.weights_licence,
+        "pruning": "yes, by rsmamba predict --prune" if facts.can_prune else "no",
         "parameters": f"{facts.parameters:,}",
         "multiply-adds": f"{facts.multiply_adds / 1e9:.2f} G at {side}, projections and scans too",
     }

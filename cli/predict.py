@@ -33,6 +33,14 @@ def predict(
     tta: Annotated[
         str, typer.Option(help="Test-time augmentation: none, flips (4x) or d4 (8x the time).")
     ] = "none",
+    prune: Annotated[
+        float | None,
+        typer.Option(metavar="RATIO", help="Keep this share of the tokens at each pruning step."),
+    ] = None,
+    prune_flops: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Drop tokens to save this share of the encoder's work."),
+    ] = None,
     amp: Annotated[bool, typer.Option("--amp", help="Compute in bfloat16 where possible.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace outputs that exist.")
@@ -108,6 +116,8 @@ def predict(
         "mem_limit": options.parse_size(mem_limit),
         "tta": tta,
         "amp": amp,
+        "prune": prune,
+        "prune_flops": prune_flops,
         "overwrite": overwrite,
         "probabilities": probabilities,
         "prob_dtype": prob_dtype,
@@ -170,8 +180,8 @@ def _result_text(result: "PredictResult") -> str:
         f"{result.megapixels_per_second:.2f} Mpx/s; "
         f"{result.cpu_seconds * 1e6 / pixels:.2f} CPU-seconds a Mpx",
     }
-    if result.stretch:
-        pairs["stretch"] = result.stretch
+    notes = {"stretch": result.stretch, "pruning": result.pruning}
+    pairs |= {name: text for name, text in notes.items() if text}
     outputs = (result.out, result.probabilities, result.confidence, result.quicklook)
     pairs["wrote"] = ", ".join(str(path) for path in outputs if path)
     rows = [

@@ -53,6 +53,7 @@ class ModelFacts:
         input_multiple: Number that the sides of its input are padded to.
         paper: Where it is described.
         weights_licence: Licence of the official weights.
+        can_prune: Whether it can drop tokens on the way, see ``rsmamba predict --prune``.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ModelFacts:
     input_multiple: int
     paper: str
     weights_licence: str
+    can_prune: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,15 +159,13 @@ def _listed_names() -> list[str]:
 
 def _facts(name: str, *, parameters: int, multiply_adds: int) -> ModelFacts:
     is_encoder = name in list_encoders()
-    if is_encoder:
-        _, variant = find_encoder(name)
-        summary, paper, licence = variant.summary, variant.paper, variant.weights_licence
-        multiple = 1
+    encoder_name, plus, _ = name.partition("+")
+    family, variant = find_encoder(encoder_name) if is_encoder or plus else (None, None)
+    if variant is not None and is_encoder:
+        summary, paper, multiple = variant.summary, variant.paper, 1
     else:
         entry = model_entry(name)
         summary, paper, multiple = entry.summary, entry.paper, entry.input_multiple
-        encoder_name, plus, _ = name.partition("+")
-        licence = find_encoder(encoder_name)[1].weights_licence if plus else _NO_WEIGHTS
     return ModelFacts(
         name=name,
         kind="encoder" if is_encoder else "network",
@@ -174,7 +174,8 @@ def _facts(name: str, *, parameters: int, multiply_adds: int) -> ModelFacts:
         multiply_adds=multiply_adds,
         input_multiple=multiple,
         paper=paper,
-        weights_licence=licence,
+        weights_licence=_NO_WEIGHTS if variant is None else variant.weights_licence,
+        can_prune=family is not None and family.can_prune,
     )
 
 

@@ -117,7 +117,8 @@ def create_model(name: str, *, num_classes: int, in_channels: int = 3, **options
         num_classes: Channels K of the logits, at least 1.
         in_channels: Bands C of the image, at least 1.
         **options: Options of the network's configuration, for example ``d_state=8``. A network
-            of encoder and decoder takes ``encoder={...}`` and ``decoder={...}``.
+            of encoder and decoder takes ``encoder={...}`` and ``decoder={...}``; ``pruning={...}``
+            of an encoder that can drop tokens may stand beside them.
 
     Returns:
         A module that maps an image (B, C, H, W), any H and W, to logits (B, K, H, W).
@@ -175,7 +176,7 @@ def _configuration(name: str, options: Mapping[str, Any]) -> CVMHUNetConfig | _S
     if name in MODELS:
         return config_from_options(CVMHUNetConfig, {**MODELS[name].defaults, **options})
     encoder, decoder = _parts(name)
-    unknown = sorted(set(options) - {"encoder", "decoder"})
+    unknown = sorted(set(options) - {"encoder", "decoder", "pruning"})
     if unknown:
         message = (
             f"unknown option {unknown[0]!r} of {name}; give options of its parts as "
@@ -183,9 +184,20 @@ def _configuration(name: str, options: Mapping[str, Any]) -> CVMHUNetConfig | _S
         )
         raise OptionError(message)
     return _SegmenterConfig(
-        encoder=encoder_config(encoder, options.get("encoder", {})),
+        encoder=encoder_config(encoder, _encoder_options(encoder, options)),
         decoder=config_from_options(DECODERS[decoder].config, options.get("decoder", {})),
     )
+
+
+def _encoder_options(encoder: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Collect the options of the encoder, with a pruning that stands beside them."""
+    own = options.get("encoder", {})
+    if options.get("pruning") is None:
+        return own
+    if own.get("pruning") is not None:
+        message = f"the pruning of {encoder} is given twice; leave it out of encoder={{...}}"
+        raise OptionError(message)
+    return {**own, "pruning": options["pruning"]}
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -28,6 +28,9 @@ class PredictConfig:
             of what is available.
         tta: Test-time augmentation: "none", "flips" (4 passes) or "d4" (8 passes).
         amp: Compute in bfloat16 where PyTorch holds it safe.
+        prune: Share of its tokens that the network keeps each time it drops some, above 0 and at
+            most 1; None leaves the model as it is.
+        prune_flops: Share of the encoder's multiply-adds to save by dropping tokens.
         bidx: Bands of the scene in the order that the model takes them, from 1; None chooses.
         src_nodata: Nodata value of the scene, over the one that it states.
         unscale: Apply the scale and offset that the scene states.
@@ -55,6 +58,8 @@ class PredictConfig:
     mem_limit: int | None = None
     tta: TestTimeAugmentation = "none"
     amp: bool = False
+    prune: float | None = None
+    prune_flops: float | None = None
     bidx: tuple[int, ...] | None = None
     src_nodata: float | None = None
     unscale: bool = False
@@ -92,6 +97,9 @@ class PredictConfig:
         if self.ignore_gsd and self.resample:
             message = "ignore_gsd and resample contradict each other; give one of them"
             raise OptionError(message)
+        if self.prune is not None and self.prune_flops is not None:
+            message = "prune and prune_flops both choose how many tokens stay; give one of them"
+            raise OptionError(message)
 
     @property
     def creation(self) -> Creation:
@@ -109,8 +117,8 @@ class PredictConfig:
             Value by option name.
         """
         names = (
-            "tile", "overlap", "margin", "tta", "amp", "bidx", "src_nodata", "unscale", "stretch",
-            "ignore_gsd", "resample", "bounds", "bounds_crs", "window",
+            "tile", "overlap", "margin", "tta", "amp", "prune", "prune_flops", "bidx", "src_nodata",
+            "unscale", "stretch", "ignore_gsd", "resample", "bounds", "bounds_crs", "window",
         )  # fmt: skip
         values = {name: getattr(self, name) for name in names}
         return values | {"aoi": None if self.aoi is None else os.fspath(self.aoi)}

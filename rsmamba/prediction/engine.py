@@ -18,6 +18,7 @@ from rsmamba.prediction.outputs import MapOutputs, OutputPaths
 from rsmamba.prediction.passes import Progress, run_passes
 from rsmamba.prediction.preparation import open_scene, prepare
 from rsmamba.prediction.provenance import backends_of, provenance
+from rsmamba.prediction.pruning import pruned_as_configured, pruning_text
 from rsmamba.prediction.result import PredictResult
 from rsmamba.prediction.scoring import ready_to_predict
 from rsmamba.prediction.speed import remember_speed
@@ -39,6 +40,8 @@ def predict(
     confidence: PathLike | None = None,
     tta: TestTimeAugmentation = "none",
     amp: bool = False,
+    prune: float | None = None,
+    prune_flops: float | None = None,
     mem_limit: int | None = None,
     quicklook: PathLike | None = None,
     bounds: tuple[float, float, float, float] | None = None,
@@ -77,6 +80,10 @@ def predict(
         confidence: Where to write the score of the chosen class.
         tta: Test-time augmentation: "none", "flips" (4 passes) or "d4" (8 passes).
         amp: Compute in bfloat16 where PyTorch holds it safe.
+        prune: Share of its tokens that the network keeps each time it drops some, above 0 and at
+            most 1; None leaves the model as it is. Encoders of PlainMamba and ViM can do it.
+        prune_flops: Share of the encoder's multiply-adds to save by dropping tokens; the keep ratio
+            follows from it.
         mem_limit: Memory to stay within above what is in use already, bytes; None takes a quarter
             of what is available.
         quicklook: Where to write a picture of scene and map (PNG).
@@ -107,6 +114,8 @@ def predict(
         mem_limit=mem_limit,
         tta=tta,
         amp=amp,
+        prune=prune,
+        prune_flops=prune_flops,
         bidx=bidx,
         src_nodata=src_nodata,
         unscale=unscale,
@@ -158,6 +167,7 @@ def predict_scene(
         raster_environment(),
         open_scene(scene, loaded, config=config) as opened,
         ready_to_predict(loaded, place),
+        pruned_as_configured(loaded, config),
     ):
         paths.keep(opened.files)
         prepared = prepare(opened, loaded, config=config, device=str(place))
@@ -203,4 +213,5 @@ def predict_scene(
             batch_size=prepared.batch_size,
             column_blocks=len(prepared.blocks),
             stretch=None if prepared.stretch is None else prepared.stretch.describe(),
+            pruning=pruning_text(loaded),
         )

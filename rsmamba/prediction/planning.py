@@ -167,9 +167,13 @@ class _Subject:
         if self.model is None:
             return (self.speed or 0.0) * tile_pixels
         from rsmamba.prediction.probing import time_of_one_tile  # noqa: PLC0415 - loads torch
+        from rsmamba.prediction.pruning import pruned_as_configured  # noqa: PLC0415
         from rsmamba.prediction.scoring import ready_to_predict  # noqa: PLC0415
 
-        with ready_to_predict(self.model, self.device):
+        with (
+            ready_to_predict(self.model, self.device),
+            pruned_as_configured(self.model, prepared.config),
+        ):
             seconds = time_of_one_tile(prepared, self.model)
         if self.header is not None and self.device == "cpu":
             remember_speed(self.header, prepared.config, seconds_per_pixel=seconds / tile_pixels)

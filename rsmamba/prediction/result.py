@@ -32,6 +32,7 @@ class PredictResult:
         batch_size: Tiles of a batch.
         column_blocks: Passes over the scene that the memory limit made necessary.
         stretch: How pixel values were stretched, None if they were not.
+        pruning: What tokens the network kept, None for all.
     """
 
     scene: str
@@ -54,6 +55,7 @@ class PredictResult:
     batch_size: int
     column_blocks: int
     stretch: str | None
+    pruning: str | None
 
     @property
     def num_pixels(self) -> int:

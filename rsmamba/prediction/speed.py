@@ -30,7 +30,7 @@ def remembered_speed(header: ModelHeader, config: PredictConfig) -> float | None
 
     Args:
         header: The model file.
-        config: Test-time augmentation and precision.
+        config: Test-time augmentation, precision and pruning.
 
     Returns:
         Seconds a pixel of a tile; None if no prediction with this very file was made.
@@ -44,7 +44,7 @@ def remember_speed(header: ModelHeader, config: PredictConfig, *, seconds_per_pi
 
     Args:
         header: The model file.
-        config: Test-time augmentation and precision.
+        config: Test-time augmentation, precision and pruning.
         seconds_per_pixel: Seconds a pixel of a tile, above 0.
     """
     key = _key(header, config)
@@ -82,6 +82,7 @@ def _key(header: ModelHeader, config: PredictConfig) -> str:
         "model": header.digest,
         "tta": config.tta,
         "amp": config.amp,
+        "prune": [config.prune, config.prune_flops],
         "version": metadata.version("rsmamba"),
         "machine": [platform.node(), platform.machine(), psutil.cpu_count()],
         "threads": [os.environ.get(name) for name in _THREAD_VARIABLES],

@@ -323,3 +323,14 @@ def test_remarks_of_gdal_are_not_shown(
     path = shared_data / "awkward" / "gdal-autotest2" / "corrupted_gtiff_tags.tif"
     assert predict(path, tmp_path / "map.tif") in {1, 2}
     assert ONE_LINE.match(capsys.readouterr().err)
+
+
+def test_a_model_that_cannot_drop_tokens_is_refused_in_one_line(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(scene, tmp_path / "map.tif", "--prune", "0.6") == 2
+    told = capsys.readouterr().err
+    assert ONE_LINE.match(told)
+    assert "cannot drop tokens; encoders of plainmamba and vim can" in told
+    assert predict(scene, tmp_path / "map.tif", "--prune", "0.6", "--prune-flops", "0.2") == 2
+    assert "give one of them" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """The families of encoders, each seen through one set of functions."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
@@ -47,6 +47,11 @@ class Family:
     new_in_encoder: tuple[str, ...] = ()
     adapt: Callable[[State, nn.Module], State] | None = None
     config_from_official: Callable[[Mapping[str, Any]], Any] | None = None
+
+    @property
+    def can_prune(self) -> bool:
+        """Whether its encoders can drop tokens."""
+        return any(field.name == "pruning" for field in fields(self.config))
 
 
 def family_of(package: ModuleType, upstream: ModuleType | None = None) -> Family:

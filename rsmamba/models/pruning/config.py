@@ -53,6 +53,19 @@ class PruningConfig:
             )
             raise OptionError(message)
 
+    def describe(self) -> str:
+        """Say what is kept and where.
+
+        Returns:
+            A phrase.
+
+        Example:
+            >>> PruningConfig(layers=(5, 10), ratio=0.8).describe()
+            'keeps 0.8 of the tokens after layers 5, 10'
+        """
+        layers = ", ".join(str(layer) for layer in self.layers)
+        return f"keeps {self.ratio:.4g} of the tokens after layers {layers}"
+
     def check_depth(self, depth: int) -> None:
         """Check that every layer is followed by another one.
 

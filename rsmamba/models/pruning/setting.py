@@ -4,13 +4,13 @@ Dropping tokens needs no weights of its own, so that any model of an encoder tha
 run with more or fewer tokens than it was trained with.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 
 from torch import nn
 
 from rsmamba.errors import OptionError
-from rsmamba.models.encoders.family import Family
 from rsmamba.models.encoders.vim.block import patches_along
 from rsmamba.models.pruning.config import PruningConfig
 from rsmamba.models.pruning.schedule import evenly_spaced, solve_ratio, tokens_entering
@@ -40,6 +40,42 @@ def set_pruning(model: SceneModel, pruning: PruningConfig | None) -> None:
     object.__setattr__(backbone, "pruning", pruning)
 
 
+def pruning_of(model: SceneModel) -> PruningConfig | None:
+    """Return how a model drops tokens now.
+
+    Args:
+        model: Any model.
+
+    Returns:
+        The pruning; None if it keeps all tokens, or its encoder cannot drop any.
+    """
+    if not can_prune(model):
+        return None
+    stored = getattr(_prunable(model)[1], "pruning", None)
+    return stored if isinstance(stored, PruningConfig) else None
+
+
+@contextmanager
+def pruned(model: SceneModel, pruning: PruningConfig | None) -> Iterator[SceneModel]:
+    """Lend a model that drops tokens; it is given back as it was.
+
+    Args:
+        model: A model whose encoder can drop tokens.
+        pruning: Where tokens are dropped; None keeps all.
+
+    Yields:
+        The same model.
+    """
+    before, architecture = pruning_of(model), model.architecture
+    set_pruning(model, pruning)
+    try:
+        yield model
+    finally:
+        set_pruning(model, before)
+        # Options that an older file does not state stay unstated.
+        model.architecture = architecture
+
+
 def choose_pruning(
     model: SceneModel, *, ratio: float | None = None, flops: float | None = None, tile: int = 512
 ) -> PruningConfig:
@@ -61,7 +97,10 @@ def choose_pruning(
             be reached.
     """
     if (ratio is None) == (flops is None):
-        message = "give either a keep ratio (--prune) or a share of work to save (--prune-flops)"
+        message = (
+            f"prune is {ratio} and prune_flops {flops}; give one of them, a keep ratio or a share "
+            "of the encoder's work to save"
+        )
         raise OptionError(message)
     architecture, backbone = _prunable(model)
     stored = getattr(backbone, "pruning", None)
@@ -92,21 +131,29 @@ def _cost_of_a_tile(
     return cost
 
 
+def can_prune(model: SceneModel) -> bool:
+    """Say whether the encoder of a model can drop tokens.
+
+    Args:
+        model: Any model.
+
+    Returns:
+        The answer.
+    """
+    architecture = model.architecture
+    if architecture is None or "+" not in architecture.name:
+        return False
+    family, _ = find_encoder(architecture.name.partition("+")[0])
+    return family.can_prune
+
+
 def _prunable(model: SceneModel) -> tuple[Architecture, nn.Module]:
     """Return the architecture of a model, and the part of its network that drops tokens."""
-    architecture = model.architecture
-    if architecture is not None and "+" in architecture.name:
-        family, _ = find_encoder(architecture.name.partition("+")[0])
-        if _can_prune(family):
-            return architecture, model.network.get_submodule("encoder.backbone")
-    able = sorted(family.name for family in FAMILIES if _can_prune(family))
+    if model.architecture is not None and can_prune(model):
+        return model.architecture, model.network.get_submodule("encoder.backbone")
+    able = sorted(family.name for family in FAMILIES if family.can_prune)
     message = (
         f"model {model.name!r} cannot drop tokens; encoders of {' and '.join(able)} can, for "
         "example plainmamba_l1+light"
     )
     raise OptionError(message)
-
-
-def _can_prune(family: Family) -> bool:
-    """Say whether the encoders of a family drop tokens."""
-    return any(field.name == "pruning" for field in fields(family.config))

@@ -20,6 +20,7 @@ from rsmamba.prediction import PredictConfig
         ({"prob_dtype": "float16"}, "prob_dtype 'float16' is not known; give uint8, float32"),
         ({"bounds": (0, 0, 1, 1), "window": (0, 0, 1, 1)}, "bounds and window both choose a part"),
         ({"bounds_crs": "EPSG:4326"}, "bounds_crs EPSG:4326 says nothing without bounds"),
+        ({"prune": 0.5, "prune_flops": 0.4}, "prune and prune_flops both choose how many tokens"),
         ({"ignore_gsd": True, "resample": True}, "ignore_gsd and resample contradict each other"),
     ],
 )

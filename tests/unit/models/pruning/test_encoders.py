@@ -14,7 +14,7 @@ from rsmamba.models.encoders.plainmamba.mixer import PlainMamba2D
 from rsmamba.models.encoders.plainmamba.snake import snake_grid
 from rsmamba.models.encoders.vim import Config as VimConfig
 from rsmamba.models.encoders.vim.gaps import gaps_of
-from rsmamba.models.encoders.vim.mixer import BidirectionalMamba
+from rsmamba.models.encoders.vim.mixer import BidirectionalMamba, ScanTerms
 from rsmamba.models.pruning.config import PruningConfig
 from rsmamba.models.pruning.tokens import KeptTokens, kept_tokens
 
@@ -114,6 +114,25 @@ def test_vim_without_alignment_is_the_short_sequence(kind: Any) -> None:  # noqa
     none, zero = (mixer(tokens, gaps_of(kept, alignment=name)) for name in ("none", "zero_input"))
     torch.testing.assert_close(none, mixer(tokens))
     assert (zero - none).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("kind", ["none", "v1", "v2"])
+@pytest.mark.parametrize("seed", range(3))
+def test_vim_scans_kept_tokens_as_if_the_others_were_zero(kind: Any, seed: int) -> None:  # noqa: ANN401 - a literal
+    torch.manual_seed(seed)
+    mixer = randomised(BidirectionalMamba(VimConfig(embed_dim=8, d_state=3, bimamba_type=kind)))
+    assert isinstance(mixer, BidirectionalMamba)
+    kept = some_tokens(5, 11)
+    orders = [kept, kept.flipped()][: len(mixer.directions)]
+    terms = mixer._terms(torch.randn(2, 5, 16, dtype=torch.float64))
+
+    def among_zeros(term: Tensor) -> Tensor:
+        return torch.stack([at.among_zeros(term[:, k]) for k, at in enumerate(orders)], dim=1)
+
+    dense = mixer._scan(ScanTerms(*(among_zeros(term) for term in terms)), None)
+    wanted = torch.stack([at.of(dense[:, k]) for k, at in enumerate(orders)], dim=1)
+    given = mixer._scan(terms, gaps_of(kept, alignment="zero_input"))
+    torch.testing.assert_close(given, wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,12 +10,13 @@ from rsmamba import SceneModel, create_model, load_model, save_model
 from rsmamba.errors import OptionError
 from rsmamba.models import describe_architecture
 from rsmamba.models.pruning.config import PruningConfig
-from rsmamba.models.pruning.setting import choose_pruning, set_pruning
+from rsmamba.models.pruning.setting import choose_pruning, pruned, pruning_of, set_pruning
 
+NAME = "plainmamba_l1+light"
 OPTIONS: dict[str, Any] = {"encoder": {"embed_dims": 16, "num_layers": 8, "out_indices": (1, 7)}}
 
 
-def scene_model(name: str = "plainmamba_l1+light", **options: Any) -> SceneModel:  # noqa: ANN401 - options of any network
+def scene_model(name: str = NAME, **options: Any) -> SceneModel:  # noqa: ANN401 - options of any network
     """Return a model of two classes."""
     torch.manual_seed(0)
     return SceneModel(
@@ -91,7 +92,30 @@ def test_networks_that_cannot_drop_tokens_say_so() -> None:
 
 def test_one_of_both_values_is_needed() -> None:
     model = scene_model(**OPTIONS)
-    with pytest.raises(OptionError, match="give either a keep ratio"):
+    with pytest.raises(OptionError, match="give one of them, a keep ratio or"):
         choose_pruning(model)
-    with pytest.raises(OptionError, match="give either a keep ratio"):
+    with pytest.raises(OptionError, match="give one of them, a keep ratio or"):
         choose_pruning(model, ratio=0.5, flops=0.4)
+
+
+def test_pruning_may_stand_beside_encoder_and_decoder() -> None:
+    pruning = {"layers": (2, 5), "ratio": 0.5}
+    inside = describe_architecture(NAME, encoder={**OPTIONS["encoder"], "pruning": pruning})
+    assert describe_architecture(NAME, **OPTIONS, pruning=pruning) == inside
+    assert describe_architecture(NAME, **OPTIONS, pruning=None) != inside
+    with pytest.raises(OptionError, match="the pruning of plainmamba_l1 is given twice"):
+        create_model(NAME, num_classes=2, encoder={"pruning": pruning}, pruning=pruning)
+
+
+def test_a_lent_model_comes_back_as_it_was() -> None:
+    model = scene_model(**OPTIONS)
+    before, other = model.fingerprint(), PruningConfig(layers=(3,), ratio=0.5)
+    with pruned(model, other):
+        assert pruning_of(model) == other
+        assert model.fingerprint() != before
+    assert pruning_of(model) is None
+    assert model.fingerprint() == before
+
+
+def test_a_model_that_cannot_drop_tokens_has_no_pruning() -> None:
+    assert pruning_of(scene_model("cvmh_unet_small")) is None
