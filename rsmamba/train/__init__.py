@@ -3,14 +3,8 @@
 from typing import TYPE_CHECKING
 
 from rsmamba.errors import require
-from rsmamba.train.config import (
-    LossConfig,
-    ModelConfig,
-    OptimiserConfig,
-    ScheduleConfig,
-    TrainConfig,
-    TrainerConfig,
-)
+from rsmamba.train.config import ModelConfig, TrainConfig, TrainerConfig
+from rsmamba.train.recipe import LossConfig, OptimiserConfig, ScheduleConfig
 
 if TYPE_CHECKING:
     from rsmamba.train.run import TrainResult, fit

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from rsmamba.data import DataConfig
 from rsmamba.errors import OptionError
+from rsmamba.train.recipe import LossConfig, OptimiserConfig, ScheduleConfig
 
 Precision = Literal["32", "bf16", "16"]
 Storage = Literal["float32", "float16"]
@@ -41,106 +42,6 @@ class ModelConfig:
     weights: str | None = None
     storage: Storage = "float32"
     licence: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptimiserConfig:
-    """AdamW and what surrounds it.
-
-    Attributes:
-        learning_rate: Highest learning rate.
-        weight_decay: Decay of matrices and kernels; vectors and state matrices are not decayed.
-        betas: Decay of AdamW's two moments.
-        gradient_clip: Largest norm of the gradient; 0 turns clipping off.
-        ema_decay: Decay of the running average of the weights, which is what is validated and
-            stored; 0 turns averaging off.
-    """
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    betas: tuple[float, float] = (0.9, 0.999)
-    gradient_clip: float = 1.0
-    ema_decay: float = 0.99
-
-    def __post_init__(self) -> None:
-        """Check ranges.
-
-        Raises:
-            OptionError: If a number is outside its range.
-        """
-        if not (self.learning_rate > 0 and self.weight_decay >= 0 and self.gradient_clip >= 0):
-            msg = (
-                f"learning_rate is {self.learning_rate}, weight_decay {self.weight_decay}, "
-                f"gradient_clip {self.gradient_clip}; the first must be above 0, the others 0 or "
-                "more"
-            )
-            raise OptionError(msg)
-        if not all(0 <= beta < 1 for beta in self.betas):
-            msg = f"betas are {self.betas}; give two numbers of 0 or more, below 1"
-            raise OptionError(msg)
-        if not 0 <= self.ema_decay < 1:
-            msg = f"ema_decay is {self.ema_decay}; give 0 (off) or more, below 1"
-            raise OptionError(msg)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleConfig:
-    """Linear warm-up, then a cosine down to a floor.
-
-    Attributes:
-        warmup: Share of the run in which the learning rate rises, 0 to below 1.
-        floor: Last learning rate as a share of the highest, 0 to 1.
-    """
-
-    warmup: float = 0.05
-    floor: float = 0.01
-
-    def __post_init__(self) -> None:
-        """Check ranges.
-
-        Raises:
-            OptionError: If a share is outside its range.
-        """
-        if not 0 <= self.warmup < 1 or not 0 <= self.floor <= 1:
-            msg = f"warmup is {self.warmup} and floor {self.floor}; give shares from 0 to 1"
-            raise OptionError(msg)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossConfig:
-    """Weighted sum of cross entropy and Dice.
-
-    Attributes:
-        cross_entropy: Weight of the cross entropy.
-        dice: Weight of the Dice loss.
-        label_smoothing: Share of the target spread over all classes, 0 to below 1.
-        class_weights: Weight of each class in the cross entropy; None weighs all alike.
-    """
-
-    cross_entropy: float = 1.0
-    dice: float = 1.0
-    label_smoothing: float = 0.05
-    class_weights: tuple[float, ...] | None = None
-
-    def __post_init__(self) -> None:
-        """Check ranges.
-
-        Raises:
-            OptionError: If no loss is left, or a weight is negative.
-        """
-        if min(self.cross_entropy, self.dice) < 0 or self.cross_entropy + self.dice <= 0:
-            msg = (
-                f"cross_entropy is {self.cross_entropy} and dice {self.dice}; give weights of 0 or "
-                "more, not both 0"
-            )
-            raise OptionError(msg)
-        if not 0 <= self.label_smoothing < 1:
-            msg = f"label_smoothing is {self.label_smoothing}; give a share from 0 to below 1"
-            raise OptionError(msg)
-        weights = self.class_weights
-        if weights is not None and not (min(weights, default=-1) >= 0 and max(weights) > 0):
-            msg = f"class_weights are {weights}; give one of 0 or more a class, not all of them 0"
-            raise OptionError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +138,7 @@ class TrainConfig:
                 chips than a step.
         """
         weights = self.loss.class_weights
-        if weights is not None and len(weights) != self.data.classes.num_classes:
+        if isinstance(weights, tuple) and len(weights) != self.data.classes.num_classes:
             msg = (
                 f"loss.class_weights has {len(weights)} weights for "
                 f"{self.data.classes.num_classes} classes; give one a class"

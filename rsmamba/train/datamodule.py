@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 
 import lightning
+import numpy as np
 from torch.utils.data import DataLoader
 from typing_extensions import override
 
@@ -63,6 +64,12 @@ class ChipDataModule(lightning.LightningDataModule):
     def num_bands(self) -> int:
         """Bands of a chip."""
         return self.train_scenes[0].num_bands
+
+    @property
+    def class_counts(self) -> list[int]:
+        """Labelled training pixels of each class."""
+        counts = np.sum([scene.label_counts for scene in self.train_scenes], axis=0)
+        return [int(count) for count in counts]
 
     @override
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -1,6 +1,7 @@
 """The network in training: loss, optimiser, schedule and averaged weights."""
 
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 import lightning
@@ -24,13 +25,20 @@ class SegmentationModule(lightning.LightningModule):
     Args:
         model: Model to train, in place.
         config: The run.
+        class_counts: Training pixels of each class (K,), for class weights that are counted.
     """
 
-    def __init__(self, model: SceneModel, config: TrainConfig) -> None:
+    def __init__(
+        self, model: SceneModel, config: TrainConfig, *, class_counts: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.config = config
-        self.loss = SegmentationLoss(config.loss, ignore_index=config.data.classes.ignore_index)
+        self.loss = SegmentationLoss(
+            config.loss,
+            ignore_index=config.data.classes.ignore_index,
+            class_counts=class_counts,
+        )
         decay = config.optimiser.ema_decay
         self.average = average_of(model, decay) if decay else None
         self.epoch_losses: list[Tensor] = []

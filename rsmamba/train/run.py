@@ -108,7 +108,7 @@ def fit(
         if checkpoint is not None:
             data.first_epoch, data.first_batch = checkpoint.epoch, checkpoint.batches
         chips = data.train_dataloader()
-        module = SegmentationModule(model, config)
+        module = SegmentationModule(model, config, class_counts=data.class_counts)
         folder.begin(config)
         logger.info("%s", _summary(config, data, model))
         with _left_tidy(folder):

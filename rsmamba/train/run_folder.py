@@ -2,20 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from rsmamba.data import DataConfig
 from rsmamba.errors import ConfigError, OutputError, OutputExistsError
 from rsmamba.train.checkpoints import Checkpoint, part_of
-from rsmamba.train.config import (
-    LossConfig,
-    ModelConfig,
-    OptimiserConfig,
-    ScheduleConfig,
-    TrainConfig,
-)
+from rsmamba.train.config import ModelConfig, TrainConfig
+from rsmamba.train.recipe import LossConfig, OptimiserConfig, ScheduleConfig
 
 # Sections that decide what is computed; a run cannot be resumed with other ones.
 _FIXED_SECTIONS = {
@@ -177,7 +172,7 @@ def _deciding(values: dict[str, Any]) -> dict[str, Any]:
     """Values by dotted name that decide what is computed."""
     flat: dict[str, Any] = {}
     for name, section in _FIXED_SECTIONS.items():
-        flat |= dict(_flat(_defaults(section) | values[name], name))
+        flat |= dict(_flat(_defaults(section), name)) | dict(_flat(values.get(name, {}), name))
     flat |= {f"trainer.{key}": values["trainer"][key] for key in _FIXED_TRAINER_KEYS}
     return {name: value for name, value in flat.items() if name not in _FREE_KEYS}
 
@@ -199,7 +194,14 @@ def _short(value: object) -> str:
 
 def _defaults(section: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
     """Plain defaults: what a run of an older version had in fields that it did not know."""
-    values = {field.name: field.default for field in fields(section)}
-    known = {name: value for name, value in values.items() if value is not MISSING}
+    values = {
+        field.name: field.default if field.default_factory is MISSING else field.default_factory()
+        for field in fields(section)
+    }
+    known = {
+        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in values.items()
+        if value is not MISSING
+    }
     plain: dict[str, Any] = json.loads(json.dumps(known, default=str))
     return plain

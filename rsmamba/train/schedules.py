@@ -2,7 +2,7 @@
 
 import math
 
-from rsmamba.train.config import ScheduleConfig
+from rsmamba.train.recipe import ScheduleConfig
 
 
 def learning_rate_factor(progress: float, schedule: ScheduleConfig) -> float:

@@ -65,9 +65,12 @@ def test_wrong_schedules_are_refused(values: dict[str, float]) -> None:
 @pytest.mark.parametrize(
     ("values", "match"),
     [
-        ({"cross_entropy": 0.0, "dice": 0.0}, "give weights of 0 or more, not both 0"),
-        ({"dice": -1.0}, "cross_entropy is 1.0 and dice -1.0"),
+        ({"cross_entropy": 0.0, "dice": 0.0}, "give numbers of 0 or more, not all of them 0"),
+        ({"dice": -1.0}, "the weights are cross_entropy 1.0, dice -1.0, foc"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0; give a share from 0 to below 1"),
+        ({"focal": NAN}, "focal nan"),
+        ({"dice_smoothing": 0.0}, "dice_smoothing is 0.0; give more than 0"),
+        ({"focal_gamma": -1.0}, "focal_gamma is -1.0; give 0 or more"),
         ({"class_weights": (1.0, -1.0)}, "class_weights are .1.0, -1.0.; give one of 0 or more"),
         ({"class_weights": (0.0, 0.0)}, "not all of them 0"),
         ({"class_weights": ()}, "give one of 0 or more a class"),

@@ -1,0 +1,138 @@
+"""What is minimised and how: the sections loss, optimiser and schedule."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from rsmamba.errors import OptionError
+
+CountedWeights = Literal["balanced", "sqrt_balanced"]
+LossForm = Literal["counted", "geoseg"]
+
+_LOSSES = ("cross_entropy", "dice", "focal", "lovasz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiserConfig:
+    """AdamW and what surrounds it.
+
+    Attributes:
+        learning_rate: Highest learning rate.
+        weight_decay: Decay of matrices and kernels; vectors and state matrices are not decayed.
+        betas: Decay of AdamW's two moments.
+        gradient_clip: Largest norm of the gradient; 0 turns clipping off.
+        ema_decay: Decay of the running average of the weights, which is what is validated and
+            stored; 0 turns averaging off.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.999)
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.99
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: If a number is outside its range.
+        """
+        if not (self.learning_rate > 0 and self.weight_decay >= 0 and self.gradient_clip >= 0):
+            msg = (
+                f"learning_rate is {self.learning_rate}, weight_decay {self.weight_decay}, "
+                f"gradient_clip {self.gradient_clip}; the first must be above 0, the others 0 or "
+                "more"
+            )
+            raise OptionError(msg)
+        if not all(0 <= beta < 1 for beta in self.betas):
+            msg = f"betas are {self.betas}; give two numbers of 0 or more, below 1"
+            raise OptionError(msg)
+        if not 0 <= self.ema_decay < 1:
+            msg = f"ema_decay is {self.ema_decay}; give 0 (off) or more, below 1"
+            raise OptionError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleConfig:
+    """Linear warm-up, then a cosine down to a floor.
+
+    Attributes:
+        warmup: Share of the run in which the learning rate rises, 0 to below 1.
+        floor: Last learning rate as a share of the highest, 0 to 1.
+    """
+
+    warmup: float = 0.05
+    floor: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: If a share is outside its range.
+        """
+        if not 0 <= self.warmup < 1 or not 0 <= self.floor <= 1:
+            msg = f"warmup is {self.warmup} and floor {self.floor}; give shares from 0 to 1"
+            raise OptionError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossConfig:
+    """Weighted sum of losses over the labelled pixels of a batch.
+
+    Attributes:
+        cross_entropy: Weight of the cross entropy.
+        dice: Weight of the Dice loss.
+        focal: Weight of the focal loss (arXiv 1708.02002, over softmax probabilities).
+        lovasz: Weight of the Lovasz-softmax loss (arXiv 1705.08790).
+        label_smoothing: Share of the target spread over all classes, 0 to below 1; of the cross
+            entropy alone.
+        class_weights: Weight of each class in the cross entropy and the focal loss; "balanced"
+            counts the training labels and weighs a class by one over its share, "sqrt_balanced" by
+            one over the root of its share; None weighs all alike.
+        dice_smoothing: Number added to both sides of the Dice quotient, above 0.
+        focal_gamma: Exponent of the focal loss; 0 makes it the cross entropy.
+        form: What cross entropy and Dice are divided by: "counted" is the labelled pixels and the
+            classes that the batch's labels hold; "geoseg" is all pixels and all classes, as in
+            GeoSeg's loss.
+    """
+
+    cross_entropy: float = 1.0
+    dice: float = 1.0
+    focal: float = 0.0
+    lovasz: float = 0.0
+    label_smoothing: float = 0.05
+    class_weights: tuple[float, ...] | CountedWeights | None = None
+    dice_smoothing: float = 0.05
+    focal_gamma: float = 2.0
+    form: LossForm = "counted"
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: If no loss is left, or a number is outside its range.
+        """
+        weights = [getattr(self, name) for name in _LOSSES]
+        if not (all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0):
+            given = ", ".join(f"{name} {getattr(self, name)}" for name in _LOSSES)
+            msg = f"the weights are {given}; give numbers of 0 or more, not all of them 0"
+            raise OptionError(msg)
+        if not 0 <= self.label_smoothing < 1:
+            msg = f"label_smoothing is {self.label_smoothing}; give a share from 0 to below 1"
+            raise OptionError(msg)
+        if not self.dice_smoothing > 0:
+            msg = f"dice_smoothing is {self.dice_smoothing}; give more than 0"
+            raise OptionError(msg)
+        if not 0 <= self.focal_gamma < math.inf:
+            msg = f"focal_gamma is {self.focal_gamma}; give 0 or more"
+            raise OptionError(msg)
+        self._check_class_weights()
+
+    def _check_class_weights(self) -> None:
+        """Refuse weights that weigh nothing."""
+        weights = self.class_weights
+        if not isinstance(weights, tuple):
+            return
+        if not (all(0 <= w < math.inf for w in weights) and max(weights, default=0) > 0):
+            msg = f"class_weights are {weights}; give one of 0 or more a class, not all of them 0"
+            raise OptionError(msg)
