@@ -21,6 +21,7 @@ _LOWEST = {
     "validate_every": 1,
     "validation_tile": 32,
     "validation_overlap": 0,
+    "patience": 1,
 }
 
 
@@ -67,6 +68,9 @@ class TrainerConfig:
         validate_every: Epochs from one validation to the next; the last epoch is always validated.
         validation_tile: Side of validation tiles, pixels.
         validation_overlap: Pixels shared by neighbouring validation tiles.
+        patience: Validations without a gain in mIoU after which the run ends; None trains all
+            epochs.
+        minimum_gain: What counts as a gain over the best mIoU so far, 0 to 1.
     """
 
     run_dir: Path
@@ -83,6 +87,8 @@ class TrainerConfig:
     validate_every: int = 1
     validation_tile: int = 512
     validation_overlap: int = 64
+    patience: int | None = None
+    minimum_gain: float = 0.0
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -101,6 +107,9 @@ class TrainerConfig:
             raise OptionError(msg)
         if self.max_hours is not None and not self.max_hours > 0:
             msg = f"max_hours is {self.max_hours}; give more than 0, or leave it out"
+            raise OptionError(msg)
+        if not 0 <= self.minimum_gain < 1:
+            msg = f"minimum_gain is {self.minimum_gain}; give 0 or more, below 1"
             raise OptionError(msg)
         if self.validation_overlap >= self.validation_tile:
             msg = (
@@ -144,17 +153,25 @@ class TrainConfig:
                 f"{self.data.classes.num_classes} classes; give one a class"
             )
             raise OptionError(msg)
-        if self.data.chips_per_epoch < self.trainer.batch_size:
+        if self.steps_per_epoch < 1:
+            accumulate = self.optimiser.accumulate
+            times = f" times optimiser.accumulate {accumulate}" if accumulate > 1 else ""
             msg = (
                 f"data.chips_per_epoch is {self.data.chips_per_epoch}, less than "
-                f"trainer.batch_size {self.trainer.batch_size}; an epoch needs at least one step"
+                f"trainer.batch_size {self.trainer.batch_size}{times}; an epoch needs at least one "
+                "step"
             )
             raise OptionError(msg)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps of one epoch; an incomplete last batch is dropped."""
-        return self.data.chips_per_epoch // self.trainer.batch_size
+        """Optimiser steps of one epoch; chips that do not fill a last step are left out."""
+        return self.data.chips_per_epoch // (self.trainer.batch_size * self.optimiser.accumulate)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches of one epoch; several make a step if gradients are accumulated."""
+        return self.steps_per_epoch * self.optimiser.accumulate
 
     @property
     def total_steps(self) -> int:

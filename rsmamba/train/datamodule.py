@@ -81,7 +81,7 @@ class ChipDataModule(lightning.LightningDataModule):
         return DataLoader(
             chips,
             sampler=EpochSampler(
-                data.chips_per_epoch,
+                self.config.batches_per_epoch * trainer.batch_size,
                 epoch=self.first_epoch,
                 start=self.first_batch * trainer.batch_size,
             ),

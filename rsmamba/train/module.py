@@ -14,9 +14,8 @@ from rsmamba.data.chips import Batch
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.config import TrainConfig
 from rsmamba.train.losses import SegmentationLoss
+from rsmamba.train.parameters import freeze, learning_rate_factors, parameter_groups
 from rsmamba.train.schedules import learning_rate_factor
-
-_STATE_SPACE_TERMS = frozenset({"A_logs", "Ds", "dt_projs_bias"})
 
 
 class SegmentationModule(lightning.LightningModule):
@@ -26,6 +25,9 @@ class SegmentationModule(lightning.LightningModule):
         model: Model to train, in place.
         config: The run.
         class_counts: Training pixels of each class (K,), for class weights that are counted.
+
+    Raises:
+        OptionError: If a pattern of the optimiser section matches no parameter.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class SegmentationModule(lightning.LightningModule):
             ignore_index=config.data.classes.ignore_index,
             class_counts=class_counts,
         )
+        self._still = freeze(model.network, config.optimiser.frozen)
+        self._factors = learning_rate_factors(model.network, config.optimiser)
         decay = config.optimiser.ema_decay
         self.average = average_of(model, decay) if decay else None
         self.epoch_losses: list[Tensor] = []
@@ -68,7 +72,7 @@ class SegmentationModule(lightning.LightningModule):
         """Make AdamW; the learning rate is set before each step."""
         options = self.config.optimiser
         return torch.optim.AdamW(
-            parameter_groups(self.model, options.weight_decay),
+            parameter_groups(self.model.network, options.weight_decay, self._factors),
             lr=options.learning_rate,
             betas=options.betas,
         )
@@ -85,11 +89,16 @@ class SegmentationModule(lightning.LightningModule):
 
     @override
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set the learning rate, and the random state of dropout as a function of the step."""
-        torch.manual_seed(self.config.trainer.seed * 1_000_003 + self.global_step)
+        """Set the learning rate, and the random state of dropout as a function of the batch."""
+        options = self.config.optimiser
+        forwards = self.global_step * options.accumulate + batch_idx % options.accumulate
+        torch.manual_seed(self.config.trainer.seed * 1_000_003 + forwards)
         factor = learning_rate_factor(self.progress, self.config.schedule)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.config.optimiser.learning_rate * factor
+            # Checkpoints of older versions have groups without a factor.
+            group["lr"] = options.learning_rate * factor * group.get("factor", 1.0)
+        for module in self._still:
+            module.eval()
 
     @override
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -101,7 +110,9 @@ class SegmentationModule(lightning.LightningModule):
 
     @override
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Move the average, and end the run when its time is over."""
+        """Move the average after a step, and end the run when its time is over."""
+        if (batch_idx + 1) % self.config.optimiser.accumulate:
+            return
         if self.average is not None:
             self.average.update_parameters(self.model)
         if self.progress >= 1:
@@ -144,34 +155,3 @@ def average_of(model: nn.Module, decay: float) -> AveragedModel:
         return torch.lerp(current, average, weight)
 
     return AveragedModel(model, avg_fn=follow, use_buffers=True)
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Split parameters into decayed and not decayed.
-
-    Vectors (biases, norms) and the state-space terms are not decayed: pulling those towards 0 would
-    change how far a scan remembers.
-
-    Args:
-        model: Model to train.
-        weight_decay: Decay of the others.
-
-    Returns:
-        Two groups for an optimiser.
-    """
-    trained = [p for p in model.parameters() if p.requires_grad]
-    free = [
-        parameter.ndim < 2 or name.rpartition(".")[2] in _STATE_SPACE_TERMS
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    ]
-    return [
-        {
-            "params": [p for p, is_free in zip(trained, free, strict=True) if not is_free],
-            "weight_decay": weight_decay,
-        },
-        {
-            "params": [p for p, is_free in zip(trained, free, strict=True) if is_free],
-            "weight_decay": 0.0,
-        },
-    ]

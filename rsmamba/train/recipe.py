@@ -1,13 +1,14 @@
 """What is minimised and how: the sections loss, optimiser and schedule."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from rsmamba.errors import OptionError
 
 CountedWeights = Literal["balanced", "sqrt_balanced"]
 LossForm = Literal["counted", "geoseg"]
+ScheduleKind = Literal["cosine", "poly", "cosine_restarts"]
 
 _LOSSES = ("cross_entropy", "dice", "focal", "lovasz")
 
@@ -16,6 +17,9 @@ _LOSSES = ("cross_entropy", "dice", "focal", "lovasz")
 class OptimiserConfig:
     """AdamW and what surrounds it.
 
+    Patterns are names of parameters of the network with the wildcards *, ? and [...]; a pattern
+    also stands for everything below it, so that "encoder" is all of the encoder.
+
     Attributes:
         learning_rate: Highest learning rate.
         weight_decay: Decay of matrices and kernels; vectors and state matrices are not decayed.
@@ -23,6 +27,13 @@ class OptimiserConfig:
         gradient_clip: Largest norm of the gradient; 0 turns clipping off.
         ema_decay: Decay of the running average of the weights, which is what is validated and
             stored; 0 turns averaging off.
+        accumulate: Batches whose gradients are averaged into one step; chips that do not fill a
+            last step of an epoch are left out.
+        factors: Pattern to factor of the learning rate, 0 or more; the first that matches counts.
+        layer_decay: Factor of the learning rate from each block of the encoder to the one before
+            it, above 0 to 1; multiplies `factors`.
+        frozen: Patterns of parameters that are not trained; norms and dropout below them behave as
+            in use.
     """
 
     learning_rate: float = 1e-3
@@ -30,6 +41,10 @@ class OptimiserConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     gradient_clip: float = 1.0
     ema_decay: float = 0.99
+    accumulate: int = 1
+    factors: dict[str, float] = field(default_factory=dict)
+    layer_decay: float = 1.0
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -50,28 +65,57 @@ class OptimiserConfig:
         if not 0 <= self.ema_decay < 1:
             msg = f"ema_decay is {self.ema_decay}; give 0 (off) or more, below 1"
             raise OptionError(msg)
+        if self.accumulate < 1:
+            msg = f"accumulate is {self.accumulate}; give 1 (off) or more"
+            raise OptionError(msg)
+        if not 0 < self.layer_decay <= 1:
+            msg = f"layer_decay is {self.layer_decay}; give above 0, up to 1 (off)"
+            raise OptionError(msg)
+        for pattern, factor in self.factors.items():
+            if not 0 <= factor < math.inf:
+                msg = f"factors has {factor} for {pattern!r}; give 0 or more"
+                raise OptionError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleConfig:
-    """Linear warm-up, then a cosine down to a floor.
+    """Linear warm-up, then a way down to a floor.
 
     Attributes:
+        kind: "cosine" goes down once, "poly" by a power of what is left of the run,
+            "cosine_restarts" jumps back to the top after each of several cosines (SGDR, arXiv
+            1608.03983).
         warmup: Share of the run in which the learning rate rises, 0 to below 1.
         floor: Last learning rate as a share of the highest, 0 to 1.
+        power: Power of kind poly, above 0; 1 is a straight line.
+        periods: Cosines of kind cosine_restarts, which fill the run together.
+        multiplier: Length of each period relative to the one before, for kind cosine_restarts.
     """
 
+    kind: ScheduleKind = "cosine"
     warmup: float = 0.05
     floor: float = 0.01
+    power: float = 0.9
+    periods: int = 3
+    multiplier: float = 2.0
 
     def __post_init__(self) -> None:
         """Check ranges.
 
         Raises:
-            OptionError: If a share is outside its range.
+            OptionError: If a number is outside its range.
         """
         if not 0 <= self.warmup < 1 or not 0 <= self.floor <= 1:
             msg = f"warmup is {self.warmup} and floor {self.floor}; give shares from 0 to 1"
+            raise OptionError(msg)
+        if not 0 < self.power < math.inf:
+            msg = f"power is {self.power}; give more than 0"
+            raise OptionError(msg)
+        if self.periods < 1 or not 0 < self.multiplier < math.inf:
+            msg = (
+                f"periods is {self.periods} and multiplier {self.multiplier}; give 1 or more, and "
+                "more than 0"
+            )
             raise OptionError(msg)
 
 

@@ -24,6 +24,7 @@ from rsmamba.train.module import SegmentationModule
 from rsmamba.train.run_folder import RunFolder
 from rsmamba.train.session import plain_signals, torch_session
 from rsmamba.train.step_log import StepLog
+from rsmamba.train.stopping import EarlyStop
 
 logger = logging.getLogger(__name__)
 
@@ -251,7 +252,7 @@ def _model_writer(config: TrainConfig) -> WriteModel:
 def _callbacks(config: TrainConfig, end: EpochEnd, folder: RunFolder) -> list[lightning.Callback]:
     """What is written during the run; checkpoints last, which hold what the others know."""
     checkpoints = Checkpoints(folder.checkpoint, steps=config.trainer.checkpoint_steps)
-    return [StepLog(folder.step_log), end, checkpoints]
+    return [StepLog(folder.step_log), end, EarlyStop(end, config.trainer), checkpoints]
 
 
 def _make_trainer(
@@ -264,6 +265,7 @@ def _make_trainer(
         devices=[device.index or 0] if device.type == "cuda" else 1,
         precision=_PRECISIONS[options.precision],
         max_epochs=options.epochs,
+        accumulate_grad_batches=config.optimiser.accumulate,
         gradient_clip_val=config.optimiser.gradient_clip or None,
         callbacks=callbacks,
         logger=False,

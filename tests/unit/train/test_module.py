@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from rsmamba.models.registry import create_model
-from rsmamba.train.module import average_of, parameter_groups
+from rsmamba.train.module import average_of
+from rsmamba.train.parameters import parameter_groups
 
 
 def test_the_average_follows_quickly_first_and_slowly_later() -> None:
