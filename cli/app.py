@@ -81,7 +81,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         console.error(error.format_message())
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        console.error("stopped; nothing half done is left")
+        console.error("stopped; no output is half done, and predict goes on where it was")
         return ExitCode.INTERRUPTED
     return status if isinstance(status, int) else ExitCode.DONE
 

@@ -19,11 +19,11 @@ class ExitCode(IntEnum):
     DONE = 0
     """Everything was done."""
     FAILED = 1
-    """An input could not be processed; nothing half done is left."""
+    """An input could not be processed; no output is half done."""
     USAGE = 2
     """The command was not understood or cannot be carried out as given."""
     INTERRUPTED = 130
-    """The user stopped it; nothing half done is left."""
+    """The user stopped it; no output is half done."""
 
 
 _USAGE_ERRORS = (

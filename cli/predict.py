@@ -182,6 +182,8 @@ def _result_text(result: "PredictResult") -> str:
     }
     notes = {"stretch": result.stretch, "pruning": result.pruning}
     pairs |= {name: text for name, text in notes.items() if text}
+    if result.resumed_pixels:
+        pairs["resumed"] = f"{result.resumed_pixels / pixels:.1%} were done by an earlier run"
     outputs = (result.out, result.probabilities, result.confidence, result.quicklook)
     pairs["wrote"] = ", ".join(str(path) for path in outputs if path)
     rows = [

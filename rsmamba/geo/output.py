@@ -1,13 +1,11 @@
-"""Where outputs go: checks before work starts, the folder of unfinished files, the rename."""
+"""Where outputs go: checks before work starts, room on the disk, errors while writing."""
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
@@ -15,8 +13,6 @@ from rsmamba.errors import OptionError, OutputError, OutputExistsError
 from rsmamba.geo.environment import first_cause, quiet_gdal
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-# Files that GDAL would read along with an output of the same name.
-_SIDECAR_SUFFIXES = (".aux.xml", ".ovr", ".msk")
 # Left free on the disk, bytes, so that other programs can still finish.
 _SPARE_BYTES = 2**20
 
@@ -85,105 +81,6 @@ def _is_same_file(target: Path, other: str | Path) -> bool:
     return target.exists() and Path(other).exists() and target.samefile(other)
 
 
-class PartFolder:
-    """The hidden folder beside an output that holds everything unfinished.
-
-    Args:
-        target: The output.
-
-    Attributes:
-        target: The output.
-        path: The folder, ``.<name>.rsmamba-part``.
-    """
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-        self.path = target.parent / f".{target.name}.rsmamba-part"
-
-    def make(self) -> None:
-        """Make the folder; what a killed run left there is removed.
-
-        Raises:
-            OutputExistsError: If another run is writing the same output now.
-            OutputError: If the folder cannot be made.
-        """
-        try:
-            if self.path.exists():
-                self._check_abandoned()
-                shutil.rmtree(self.path)
-            self.path.mkdir()
-            self._owner_file.write_text(_owner(), encoding="utf-8")
-        except OutputExistsError:
-            raise
-        except OSError as error:
-            self.remove()
-            message = f"cannot write beside {self.target}: {error.strerror}; give another folder"
-            raise OutputError(message) from error
-
-    def remove(self) -> None:
-        """Remove the folder and everything in it; a second call does nothing."""
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def publish(self, finished: Path) -> None:
-        """Move a finished file and its sidecar to the output's name, and remove the folder.
-
-        Args:
-            finished: The file, in the folder.
-
-        Raises:
-            OutputError: If it cannot be moved.
-        """
-        try:
-            _sync(finished)
-            for suffix in _SIDECAR_SUFFIXES:
-                sidecar = finished.with_name(finished.name + suffix)
-                beside_target = self.target.with_name(self.target.name + suffix)
-                if sidecar.exists():
-                    sidecar.replace(beside_target)
-                else:
-                    beside_target.unlink(missing_ok=True)
-            finished.replace(self.target)
-        except OSError as error:
-            message = f"cannot move the finished file to {self.target}: {error.strerror}"
-            raise OutputError(message) from error
-        self.remove()
-
-    @property
-    def _owner_file(self) -> Path:
-        return self.path / "owner"
-
-    def _check_abandoned(self) -> None:
-        try:
-            host, process, started = self._owner_file.read_text(encoding="utf-8").split()
-        except (OSError, ValueError):
-            return
-        if host == socket.gethostname() and not _is_running(int(process), float(started)):
-            return
-        message = (
-            f"process {process} on {host} is writing {self.target} now; wait for it, or remove "
-            f"{self.path} if it no longer runs"
-        )
-        raise OutputExistsError(message)
-
-
-def _owner() -> str:
-    process = psutil.Process()
-    return f"{socket.gethostname()} {process.pid} {process.create_time():.2f}"
-
-
-def _is_running(process: int, started: float) -> bool:
-    try:
-        return abs(psutil.Process(process).create_time() - started) < 1.0
-    except psutil.Error:
-        return False
-
-
-# The rename must not reach the disk before the data do.
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
 def check_space(folder: Path, needed_bytes: int, *, target: Path) -> None:
     """Check that a disk has room, so that GDAL never meets a full one.
 
@@ -223,6 +120,9 @@ def write_errors(target: Path) -> Iterator[None]:
     except (OutputError, OutputExistsError):
         raise
     except (RasterioError, CPLE_BaseError, OSError) as error:
+        if not target.parent.is_dir():
+            message = f"cannot write {target}: its folder is gone; make it again and start over"
+            raise OutputError(message) from error
         free = shutil.disk_usage(target.parent).free
         message = (
             f"cannot write {target}: {first_cause(error)}; {_size(free)} is free there; free some, "

@@ -17,7 +17,8 @@ from rsmamba.geo.environment import no_georeference_warning
 from rsmamba.geo.kinds import NODATA
 from rsmamba.geo.nodata import BoolArray
 from rsmamba.geo.opening import read_errors
-from rsmamba.geo.output import PartFolder, check_output, write_errors
+from rsmamba.geo.output import check_output, write_errors
+from rsmamba.geo.part_folder import PartFolder
 from rsmamba.geo.picture import LegendEntry, Panel, compose, hatch, panel_size
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.window import Window

@@ -20,7 +20,8 @@ from rsmamba.geo.creation import Creation
 from rsmamba.geo.environment import no_georeference_warning
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.kinds import RasterKind
-from rsmamba.geo.output import PartFolder, check_output, check_space, write_errors
+from rsmamba.geo.output import check_output, check_space, write_errors
+from rsmamba.geo.part_folder import PartFolder
 from rsmamba.geo.row_buffer import RowBuffer
 from rsmamba.geo.sidecar import write_sidecar
 from rsmamba.geo.window import Window
@@ -41,6 +42,8 @@ class RasterSink:
         tags: Provenance, written as tags ``RSMAMBA_<NAME>``.
         creation: How it is stored.
         overwrite: Replace the output if it exists.
+        work: Folder on the output's disk to work in, from which somebody else publishes and which
+            somebody else removes; None makes the hidden one.
 
     Attributes:
         target: Absolute path of the output.
@@ -62,22 +65,25 @@ class RasterSink:
         tags: Mapping[str, str] | None = None,
         creation: Creation | None = None,
         overwrite: bool = False,
+        work: Path | None = None,
     ) -> None:
-        self.target = check_output(path, overwrite=overwrite)
+        self.target = check_output(path, overwrite=overwrite or work is not None)
         self.grid = grid
         self.kind = kind
         self.counts = np.zeros(kind.classes.num_classes if kind.classes else 0, dtype=np.int64)
         self._creation = creation or Creation()
-        self._part = PartFolder(self.target)
+        self._part = PartFolder(self.target) if work is None else None
+        self._work = work or PartFolder(self.target).path
         self._finished: Path | None = None
-        self._part.make()
+        if self._part is not None:
+            self._part.make()
         try:
             self._buffer = RowBuffer(
                 num_bands=kind.num_bands, block_rows=self._block_rows, dtype=kind.dtype
             )
             self._dataset = self._create_scratch(dict(tags or {}))
         except BaseException:
-            self._part.remove()
+            self._remove()
             raise
 
     def write(self, values: NDArray[Any], *, row: int, col: int = 0) -> None:
@@ -109,9 +115,9 @@ class RasterSink:
         scratch = self._scratch_path
         with write_errors(self.target), no_georeference_warning():
             self._dataset.close()
-            finished = self._part.path / self.target.name
+            finished = self._work / self.target.name
             if self._creation.format == "COG":
-                check_space(self._part.path, self._finished_bytes(), target=self.target)
+                check_space(self._work, self._finished_bytes(), target=self.target)
                 write_cog(scratch, finished, kind=self.kind, creation=self._creation)
             else:
                 scratch.replace(finished)
@@ -129,7 +135,7 @@ class RasterSink:
         Raises:
             OutputError: If it is not prepared or cannot be renamed.
         """
-        if self._finished is None:
+        if self._finished is None or self._part is None:
             message = f"{self.target} is not finished; call prepare before publish"
             raise OutputError(message)
         self._part.publish(self._finished)
@@ -140,7 +146,7 @@ class RasterSink:
         # The file is thrown away, whatever closing it says.
         with suppress(Exception):
             self._dataset.close()
-        self._part.remove()
+        self._remove()
 
     def __enter__(self) -> Self:
         """Return the sink itself."""
@@ -157,7 +163,11 @@ class RasterSink:
 
     @property
     def _scratch_path(self) -> Path:
-        return self._part.path / "scratch.tif"
+        return self._work / "scratch.tif"
+
+    def _remove(self) -> None:
+        if self._part is not None:
+            self._part.remove()
 
     @property
     def _block_rows(self) -> int:
@@ -174,7 +184,7 @@ class RasterSink:
         if self.kind.classes is not None:
             profile["photometric"] = "PALETTE"
         with write_errors(self.target), no_georeference_warning():
-            check_space(self._part.path, 0, target=self.target)
+            check_space(self._work, 0, target=self.target)
             dataset = rasterio.open(self._scratch_path, "w", **profile, **georeference(self.grid))
             dataset.descriptions = self.kind.descriptions
             dataset.scales = (self.kind.scale,) * self.kind.num_bands
@@ -208,7 +218,7 @@ class RasterSink:
 
     def _write_block(self, block: NDArray[Any], window: Window) -> None:
         with write_errors(self.target):
-            check_space(self._part.path, block.nbytes, target=self.target)
+            check_space(self._work, block.nbytes, target=self.target)
             self._dataset.write(block, window=window.to_rasterio())
 
 

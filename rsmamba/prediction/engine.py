@@ -14,14 +14,17 @@ from rsmamba.models.model_file import load_model, resolve_device
 from rsmamba.models.model_header import read_header
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.prediction.config import PathLike, PredictConfig, TestTimeAugmentation
-from rsmamba.prediction.outputs import MapOutputs, OutputPaths
-from rsmamba.prediction.passes import Progress, run_passes
+from rsmamba.prediction.finishing import WorkDone, find_outputs, finish
+from rsmamba.prediction.identity import identity_of
+from rsmamba.prediction.outputs import OutputPaths
+from rsmamba.prediction.passes import Progress
 from rsmamba.prediction.preparation import open_scene, prepare
 from rsmamba.prediction.provenance import backends_of, provenance
 from rsmamba.prediction.pruning import pruned_as_configured, pruning_text
 from rsmamba.prediction.result import PredictResult
 from rsmamba.prediction.scoring import ready_to_predict
 from rsmamba.prediction.speed import remember_speed
+from rsmamba.prediction.work import SceneWork
 
 
 def predict(
@@ -160,7 +163,7 @@ def predict_scene(
         Where the outputs are, and what was done.
     """
     started = time.perf_counter(), time.process_time()
-    paths = OutputPaths.check(out, config=config, scene=scene)
+    paths = find_outputs(out, config=config, scene=scene)
     place = resolve_device(device)
     loaded = model if isinstance(model, SceneModel) else load_model(model, device)
     with (
@@ -172,26 +175,29 @@ def predict_scene(
         paths.keep(opened.files)
         prepared = prepare(opened, loaded, config=config, device=str(place))
         tags = provenance(scene, loaded, config=config, stretch=prepared.stretch)
-        with MapOutputs(
-            paths, grid=prepared.grid, classes=loaded.classes, config=config, tags=tags
-        ) as outputs:
-            counts = run_passes(prepared, outputs, model=loaded, progress=progress)
-            outputs.publish()
-        if counts.computed and place.type == "cpu" and not isinstance(model, SceneModel):
-            speed = counts.seconds_per_pixel
-            remember_speed(read_header(model), config, seconds_per_pixel=speed)
-        if paths.quicklook is not None:
-            write_quicklook(
-                paths.quicklook,
-                scene=opened,
-                class_map=paths.class_map,
-                classes=loaded.classes,
-                counts=outputs.class_pixels,
-                window=prepared.region.window,
-                caption=f"model {loaded.name}",
-                overwrite=config.overwrite,
-            )
-        class_pixels = dict(zip(loaded.classes.names, outputs.class_pixels, strict=True))
+        identity = identity_of(prepared, loaded, tags=tags, paths=paths, device=place)
+        with SceneWork(paths) as work:
+            work.begin(identity)
+            done, finished = work.assembled, WorkDone()
+            if done is None:
+                OutputPaths.check(out, config=config, scene=scene)
+                done, finished = finish(prepared, work, model=loaded, tags=tags, progress=progress)
+            speed = finished.seconds_per_pixel
+            if speed and place.type == "cpu" and not isinstance(model, SceneModel):
+                remember_speed(read_header(model), config, seconds_per_pixel=speed)
+            if paths.quicklook is not None:
+                write_quicklook(
+                    paths.quicklook,
+                    scene=opened,
+                    class_map=done.class_map(paths, work.key),
+                    classes=loaded.classes,
+                    counts=done.class_pixels,
+                    window=prepared.region.window,
+                    caption=f"model {loaded.name}",
+                    overwrite=True,
+                )
+            work.publish(done)
+        class_pixels = dict(zip(loaded.classes.names, done.class_pixels, strict=True))
         return PredictResult(
             scene=str(scene),
             out=paths.class_map,
@@ -202,8 +208,8 @@ def predict_scene(
             bidx=opened.bidx,
             class_pixels=class_pixels,
             masked_pixels=prepared.region.window.num_pixels - sum(class_pixels.values()),
-            tiles_computed=counts.computed,
-            tiles_skipped=counts.skipped,
+            tiles_computed=finished.tiles_computed,
+            tiles_skipped=finished.tiles_skipped,
             seconds=time.perf_counter() - started[0],
             cpu_seconds=time.process_time() - started[1],
             model=loaded.name,
@@ -214,4 +220,5 @@ def predict_scene(
             column_blocks=len(prepared.blocks),
             stretch=None if prepared.stretch is None else prepared.stretch.describe(),
             pruning=pruning_text(loaded),
+            resumed_pixels=prepared.region.window.num_pixels - finished.computed_pixels,
         )

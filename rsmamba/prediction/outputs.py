@@ -3,12 +3,10 @@
 Axes: K classes, then rows, then columns.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +15,10 @@ from rsmamba.classes import ClassScheme
 from rsmamba.errors import OptionError
 from rsmamba.geo import kinds
 from rsmamba.geo.canvas import FinishedRows
-from rsmamba.geo.grid import GeoGrid
+from rsmamba.geo.kinds import RasterKind
 from rsmamba.geo.output import check_output
+from rsmamba.geo.strip_store import StripStore
 from rsmamba.geo.window import Window
-from rsmamba.geo.writer import RasterSink, publish_together
 from rsmamba.prediction.config import PathLike, PredictConfig
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -46,13 +44,16 @@ class OutputPaths:
     quicklook: Path | None = None
 
     @classmethod
-    def check(cls, out: PathLike, *, config: PredictConfig, scene: PathLike) -> Self:
+    def check(
+        cls, out: PathLike, *, config: PredictConfig, scene: PathLike, overwrite: bool | None = None
+    ) -> Self:
         """Check all output paths before any work is done.
 
         Args:
             out: The class map.
             config: The other outputs.
             scene: The input, which no output may replace.
+            overwrite: Whether outputs may exist; None takes it from ``config``.
 
         Returns:
             The absolute paths.
@@ -60,12 +61,13 @@ class OutputPaths:
         Raises:
             OptionError: If two outputs are the same file.
         """
+        replaceable = config.overwrite if overwrite is None else overwrite
 
         def checked(path: PathLike | None, suffixes: tuple[str, ...]) -> Path | None:
             if path is None:
                 return None
             return check_output(
-                Path(path), overwrite=config.overwrite, inputs=[str(scene)], suffixes=suffixes
+                Path(path), overwrite=replaceable, inputs=[str(scene)], suffixes=suffixes
             )
 
         tiff, png = (".tif", ".tiff"), (".png",)
@@ -95,115 +97,80 @@ class OutputPaths:
             if path is not None:
                 check_output(path, overwrite=True, inputs=files, suffixes=(path.suffix.lower(),))
 
-    def rasters(self) -> tuple[Path, ...]:
+    def rasters(self) -> dict[str, Path]:
         """Return the paths of all rasters.
 
         Returns:
-            The class map first.
+            Path by name, the class map first.
         """
-        optional = (self.probabilities, self.confidence)
-        return (self.class_map, *(path for path in optional if path is not None))
+        optional = {"probabilities": self.probabilities, "confidence": self.confidence}
+        given = {name: path for name, path in optional.items() if path is not None}
+        return {"class_map": self.class_map} | given
 
 
-class MapOutputs:
-    """The rasters that one prediction writes; they appear together when complete.
-
-    Use it as a context manager: what is not published when the block ends is removed.
+def kinds_of(classes: ClassScheme, *, config: PredictConfig) -> dict[str, RasterKind]:
+    """Return what each raster that is asked for holds.
 
     Args:
-        paths: Where they go.
-        grid: Their grid.
         classes: Classes of the map.
-        config: Format, types and whether to overwrite.
-        tags: Provenance.
+        config: Which rasters, and their type.
+
+    Returns:
+        Kind by the name that the path has in ``OutputPaths``, the class map first.
+    """
+    wanted = {"class_map": kinds.class_map(classes)}
+    if config.probabilities is not None:
+        wanted["probabilities"] = kinds.probabilities(classes, dtype=config.prob_dtype)
+    if config.confidence is not None:
+        wanted["confidence"] = kinds.confidence(dtype=config.prob_dtype)
+    return wanted
+
+
+class MapStrips:
+    """Turns the blended scores of one column block into strips of the output rasters.
+
+    Args:
+        store: Where strips go.
+        block: The block, in pixels of the scene.
+        origin: Window of the scene that the outputs cover.
     """
 
-    def __init__(
-        self,
-        paths: OutputPaths,
-        *,
-        grid: GeoGrid,
-        classes: ClassScheme,
-        config: PredictConfig,
-        tags: Mapping[str, str],
-    ) -> None:
-        self._dtype = config.prob_dtype
-        wanted = {
-            "class_map": kinds.class_map(classes),
-            "probabilities": kinds.probabilities(classes, dtype=self._dtype),
-            "confidence": kinds.confidence(dtype=self._dtype),
-        }
-        self._sinks: dict[str, RasterSink] = {}
-        with ExitStack() as stack:
-            for name, kind in wanted.items():
-                path = getattr(paths, name)
-                if path is not None:
-                    self._sinks[name] = stack.enter_context(
-                        RasterSink(
-                            path,
-                            grid=grid,
-                            kind=kind,
-                            tags=tags,
-                            creation=config.creation,
-                            overwrite=config.overwrite,
-                        )
-                    )
-            self._stack = stack.pop_all()
+    def __init__(self, store: StripStore, *, block: Window, origin: Window) -> None:
+        self._kinds = store.kinds
+        self._writer = store.writer(block.shifted(rows=-origin.row, cols=-origin.col))
 
-    @property
-    def class_pixels(self) -> tuple[int, ...]:
-        """Pixels written of each class."""
-        return tuple(int(count) for count in self._sinks["class_map"].counts)
-
-    def write(self, rows: FinishedRows, *, origin: Window) -> None:
-        """Write finished rows.
+    def write(self, rows: FinishedRows) -> None:
+        """Take finished rows, from top to bottom.
 
         Args:
-            rows: Blended scores and valid mask.
-            origin: Window of the scene that the outputs cover.
+            rows: Blended scores and valid mask of the block's next rows.
         """
         step = max(_PIXELS_AT_ONCE // rows.window.width, 1)
-        for start in range(0, rows.window.height, step):
-            part = slice(start, min(start + step, rows.window.height))
-            self._write_part(
-                rows.scores[:, part],
-                rows.valid[part],
-                row=rows.window.row + start - origin.row,
-                col=rows.window.col - origin.col,
-            )
+        start = 0
+        while start < rows.window.height:
+            part = slice(start, min(start + step, start + self._writer.room, rows.window.height))
+            self._writer.add(self._pixels(rows.scores[:, part], rows.valid[part]))
+            start = part.stop
 
-    def publish(self) -> None:
-        """Give all outputs their names; none appears before all are complete."""
-        publish_together(self._sinks.values())
+    def finish(self) -> None:
+        """Store the rows that wait."""
+        self._writer.flush()
 
-    def __enter__(self) -> Self:
-        """Return the outputs themselves."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Remove what was not published."""
-        self._stack.close()
-
-    def _write_part(
-        self, scores: FloatArray, valid: npt.NDArray[np.bool_], *, row: int, col: int
-    ) -> None:
+    def _pixels(
+        self, scores: FloatArray, valid: npt.NDArray[np.bool_]
+    ) -> dict[str, npt.NDArray[Any]]:
         class_index, best = best_class(scores)
         class_index[~valid] = kinds.NODATA
-        self._sinks["class_map"].write(class_index, row=row, col=col)
-        if len(self._sinks) == 1:
-            return
+        pixels: dict[str, npt.NDArray[Any]] = {"class_map": class_index[None]}
+        if len(self._kinds) == 1:
+            return pixels
         missing = missing_probability(scores)
-        wanted = {"confidence": best[None], "probabilities": scores}
-        for name, relative in wanted.items():
-            if name in self._sinks:
-                values = np.clip(relative + missing, 0, 1)
-                stored = kinds.encode_scores(values, valid, dtype=self._dtype)
-                self._sinks[name].write(stored, row=row, col=col)
+        relative = {"confidence": best[None], "probabilities": scores}
+        for name, kind in self._kinds.items():
+            if name in relative:
+                values = np.clip(relative[name] + missing, 0, 1)
+                pixels[name] = kinds.encode_scores(values, valid, dtype=kind.dtype)
+        return pixels
 
 
 def missing_probability(scores: FloatArray) -> FloatArray:

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rsmamba.geo.canvas import ScoreCanvas
-from rsmamba.geo.window import Window
 from rsmamba.prediction.batches import TileBatch
-from rsmamba.prediction.outputs import MapOutputs
+from rsmamba.prediction.outputs import MapStrips
 from rsmamba.prediction.resampling import Remapper
 
 
@@ -60,21 +59,18 @@ class Painter:
     Args:
         canvas: Canvas of the block.
         outputs: Where finished rows go.
-        origin: Window of the scene that the outputs cover.
         remapper: Brings rows to the grid of the scene; None if they are on it.
     """
 
     def __init__(
         self,
         canvas: ScoreCanvas,
-        outputs: MapOutputs,
+        outputs: MapStrips,
         *,
-        origin: Window,
         remapper: Remapper | None = None,
     ) -> None:
         self._canvas = canvas
         self._outputs = outputs
-        self._origin = origin
         self._remapper = remapper
 
     def paint(self, scored: ScoredBatch) -> None:
@@ -94,4 +90,4 @@ class Painter:
             finished = self._canvas.finished(scored.row_index)
             parts = [finished] if self._remapper is None else self._remapper.remapped(finished)
             for rows in parts:
-                self._outputs.write(rows, origin=self._origin)
+                self._outputs.write(rows)

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from rsmamba.errors import RsmambaError
 from rsmamba.geo.canvas import ScoreCanvas
+from rsmamba.geo.strip_store import StripStore
 from rsmamba.geo.window import Window
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.prediction.batches import TileBatch
 from rsmamba.prediction.memory import READ_AHEAD, WRITE_BEHIND
-from rsmamba.prediction.outputs import MapOutputs
+from rsmamba.prediction.outputs import MapStrips
 from rsmamba.prediction.painting import Painter, ScoredBatch
 from rsmamba.prediction.pipe import consumed_by, produced_by
 from rsmamba.prediction.preparation import Prepared
@@ -78,40 +79,53 @@ class TileCounts:
 
 def run_passes(
     prepared: Prepared,
-    outputs: MapOutputs,
+    store: StripStore,
     *,
     model: SceneModel,
+    windows: Sequence[Window],
     progress: Progress | None = None,
 ) -> TileCounts:
-    """Predict every column block of a region and write it.
+    """Predict some parts of a region and store their strips.
+
+    The pixels do not depend on how the region is cut.
 
     Args:
         prepared: The prediction.
-        outputs: Where finished rows go.
+        store: Where finished strips go.
         model: The model, on its device.
-        progress: Called as the work goes on.
+        windows: The parts, in pixels of the outputs.
+        progress: Called as the work goes on; the pixels of other parts count as done.
 
     Returns:
         Tiles that were computed and skipped.
     """
-    counts = TileCounts(total=prepared.num_tiles)
+    origin = prepared.region.window
+    blocks = [
+        block
+        for window in windows
+        for block in prepared.cut(window.shifted(rows=origin.row, cols=origin.col))
+    ]
+    counts = TileCounts(total=prepared.count_tiles(blocks))
     config = prepared.config
     scorer = TileScorer(model, tta=config.tta, amp=config.amp)
-    num_pixels = prepared.region.window.num_pixels
+    todo = sum(block.num_pixels for block in blocks)
+    before = origin.num_pixels - todo
 
     def note(batch: TileBatch, seconds: float) -> None:
         counts.add(batch, seconds=seconds)
         if progress is not None:
-            progress(round(counts.share_done * num_pixels), num_pixels)
+            progress(before + round(counts.share_done * todo), origin.num_pixels)
 
-    for block in prepared.blocks:
+    for block in blocks:
+        outputs = MapStrips(store, block=block, origin=origin)
         _run_pass(prepared, outputs, block=block, scorer=scorer, note=note)
+        outputs.finish()
     return counts
 
 
 def _run_pass(
     prepared: Prepared,
-    outputs: MapOutputs,
+    outputs: MapStrips,
     *,
     block: Window,
     scorer: TileScorer,
@@ -123,8 +137,7 @@ def _run_pass(
         margin=prepared.config.margin,
         region=prepared.work_window(block),
     )
-    origin = prepared.region.window
-    painter = Painter(canvas, outputs, origin=origin, remapper=prepared.remapper(block))
+    painter = Painter(canvas, outputs, remapper=prepared.remapper(block))
     tiles = prepared.tile_source.batches(canvas.region)
     with (
         produced_by(tiles, capacity=READ_AHEAD, name="rsmamba-read") as batches,

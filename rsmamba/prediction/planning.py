@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 # Sizes that LZW reaches, overviews included, as shares of the uncompressed pixels.
 _CLASS_MAP_SHARE = 0.2
 _SCORES_SHARE = 0.7
-# Uncompressed pixels, their overviews, and the scratch file that both are made from.
-_LARGEST_SHARE = 1 + 4 / 3
+# Uncompressed pixels, their overviews, the scratch file that both are made from, and the finished
+# strips that a run after a crash would begin with.
+_LARGEST_SHARE = 2 + 4 / 3
 # Reading, blending and writing, on one core.
 _ENGINE_SECONDS_PER_PIXEL = 0.15e-6
 

@@ -1,6 +1,7 @@
 """Preparation: from a scene, a model and options to everything that a prediction needs to know."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,11 +112,33 @@ class Prepared:
             return None
         return Remapper(source=self.resampled, region=self.region, block=block)
 
+    def cut(self, window: Window) -> list[Window]:
+        """Cut a part of the region into column blocks that the memory limit allows.
+
+        Args:
+            window: The part, in pixels of the scene.
+
+        Returns:
+            The blocks, one pass each.
+        """
+        return column_blocks(window, self.tiles, cost=self.cost, limit_bytes=self.limit_bytes)
+
     @property
     def num_tiles(self) -> int:
         """Tiles that all passes look at; those that two column blocks share count twice."""
+        return self.count_tiles(self.blocks)
+
+    def count_tiles(self, blocks: Sequence[Window]) -> int:
+        """Count the tiles that some passes look at.
+
+        Args:
+            blocks: What each pass makes, in pixels of the scene.
+
+        Returns:
+            The number; tiles that two blocks share count twice.
+        """
         total = 0
-        for block in self.blocks:
+        for block in blocks:
             part = self.work_window(block)
             rows, cols = touching_spans(self.tiles, margin=self.config.margin, region=part)
             total += len(rows) * len(cols)

@@ -33,6 +33,7 @@ class PredictResult:
         column_blocks: Passes over the scene that the memory limit made necessary.
         stretch: How pixel values were stretched, None if they were not.
         pruning: What tokens the network kept, None for all.
+        resumed_pixels: Pixels that an earlier run, which was stopped, had finished.
     """
 
     scene: str
@@ -56,6 +57,7 @@ class PredictResult:
     column_blocks: int
     stretch: str | None
     pruning: str | None
+    resumed_pixels: int = 0
 
     @property
     def num_pixels(self) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from rsmamba.geo.output import PartFolder, check_output, write_errors
+from rsmamba.geo.output import check_output, write_errors
+from rsmamba.geo.part_folder import PartFolder
 
 
 def write_file(

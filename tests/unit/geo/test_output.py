@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rsmamba.errors import OptionError, OutputError, OutputExistsError
-from rsmamba.geo.output import PartFolder, check_output, check_space
+from rsmamba.geo.output import check_output, check_space
+from rsmamba.geo.part_folder import PartFolder
 
 MakeRaster = Callable[..., Path]
 

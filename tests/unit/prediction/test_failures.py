@@ -80,7 +80,7 @@ def test_a_failing_network_is_named_and_leaves_nothing(
     assert engine_threads() == []
 
 
-def test_a_full_disk_stops_the_work_and_leaves_nothing(
+def test_a_full_disk_stops_the_work_and_keeps_what_is_finished(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
@@ -88,11 +88,14 @@ def test_a_full_disk_stops_the_work_and_leaves_nothing(
         raise OutputError(message)
 
     scene = lab.random_scene(300, 60)
-    monkeypatch.setattr(RasterSink, "write", full)
-    with pytest.raises(OutputError, match="no room to write"):
-        lab.predict(scene, model=lab.value_model(), tile=20, overlap=0)
-    assert list(lab.folder.iterdir()) == [scene]
+    with monkeypatch.context() as patch:
+        patch.setattr(RasterSink, "write", full)
+        with pytest.raises(OutputError, match="no room to write"):
+            lab.predict(scene, model=lab.value_model(), tile=20, overlap=0)
     assert engine_threads() == []
+    result = lab.predict(scene, model=lab.value_model(), tile=20, overlap=0)
+    assert (result.resumed_pixels, result.tiles_computed) == (18_000, 0)
+    assert sorted(path.name for path in lab.folder.glob("[.m]*")) == ["map.tif", "map.tif.aux.xml"]
 
 
 def test_a_damaged_scene_is_named_and_leaves_nothing(lab: Lab) -> None:
