@@ -10,6 +10,7 @@ gives what the long one would, see `Alignment` for s_t.
 Symbols: B batch, K scans, L kept tokens, D channels, N states, R rank of the step size.
 """
 
+import functools
 import importlib
 from collections.abc import Callable
 
@@ -21,10 +22,11 @@ from rsmamba.ops.dispatch import Backend, choose, computing_dtype, is_traced
 from rsmamba.ops.gapped_scan.composite import (
     Alignment,
     gapped_scan_composite,
+    sequence_scan_composite,
     token_scan_composite,
 )
 
-__all__ = ["Alignment", "gapped_scan", "token_scan"]
+__all__ = ["Alignment", "gapped_scan", "sequence_scan", "token_scan"]
 
 # What the compiled forward kernel knows; the others change a few large tensors before a scan.
 _COMPILED = ("none", "zero_input")
@@ -154,6 +156,76 @@ def token_scan(
         alignment=alignment,
         backend=backend,
     )
+
+
+def sequence_scan(
+    x: Tensor,
+    projections: Tensor,
+    *,
+    dt_weight: Tensor,
+    dt_bias: Tensor,
+    A: Tensor,
+    D: Tensor,
+    reverse: bool = False,
+    gaps: Tensor | None = None,
+    alignment: Alignment = "zero_input",
+    backend: Backend = "auto",
+) -> Tensor:
+    """Scan sequences forwards or backwards, with gaps if tokens were dropped.
+
+    Nothing is reversed or copied: the compiled kernel reads the tokens where they lie.
+
+    Args:
+        x: Tokens, (B, L, D).
+        projections: What the scan needs of each token, (B, L, R + 2N): R values of the low-rank
+            step size, N input terms B, N output terms C.
+        dt_weight: Step-size projection, (D, R).
+        dt_bias: Bias of the step size before the softplus, (D,).
+        A: State decay rates, negative, (D, N).
+        D: Skip terms, (D,).
+        reverse: Start with the last token.
+        gaps: Dropped tokens before each step in the order of the scan, 0 before the first, (B, L);
+            None where none was dropped.
+        alignment: What the gaps do.
+        backend: "auto", or the name of the backend that must run.
+
+    Returns:
+        Outputs with shape, dtype and order of `x`, (B, L, D).
+    """
+    parameters = [tensor.unsqueeze(0) for tensor in (dt_weight, dt_bias, A, D)]
+    tensors = (x, projections.unsqueeze(2), *parameters)
+    if gaps is None:
+        alignment = "none"
+    if _runs_compiled(*tensors, alignment=alignment, backend=backend):
+        return _compiled("compiled_token_scan")(
+            *tensors,
+            order=walk(x.shape[1], reverse).expand(x.shape[0], 1, -1),
+            gaps=None if alignment == "none" or gaps is None else gaps.unsqueeze(1),
+        )
+    return sequence_scan_composite(
+        x,
+        projections,
+        parameters,
+        gaps=gaps,
+        reverse=reverse,
+        alignment=alignment,
+        backend=backend,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def walk(length: int, reverse: bool) -> Tensor:
+    """Return the order in which a sequence is walked, int32 (L,); shared, so do not write to it.
+
+    Args:
+        length: Tokens L.
+        reverse: Start with the last one.
+
+    Returns:
+        Index of the token at each step.
+    """
+    steps = torch.arange(length, dtype=torch.int32)
+    return steps.flip(0) if reverse else steps
 
 
 def _compiled(name: str) -> Callable[..., Tensor]:

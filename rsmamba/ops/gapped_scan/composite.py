@@ -5,6 +5,7 @@ decay uses e while the input is still scaled by dt. dt is a softplus, so that th
 most 1.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -29,7 +30,7 @@ def gapped_scan_composite(
     C: Tensor,
     D: Tensor,
     dt_bias: Tensor,
-    gaps: Tensor,
+    gaps: Tensor | None,
     alignment: Alignment,
     backend: Backend = "auto",
 ) -> Tensor:
@@ -43,14 +44,14 @@ def gapped_scan_composite(
         C: Output terms, (batch, K, L, N).
         D: Skip terms, (K, D).
         dt_bias: Added to `dt` before the softplus, (K, D).
-        gaps: Dropped tokens before each one, 0 before the first, (batch, K, L).
+        gaps: Dropped tokens before each one, 0 before the first, (batch, K, L); None for none.
         alignment: What the gaps do.
         backend: Backend of the selective scan.
 
     Returns:
         Outputs with shape and dtype of `x`, (batch, K, L, D).
     """
-    if alignment == "none":
+    if gaps is None or alignment == "none":
         return selective_scan(x, dt, A, B=B, C=C, D=D, dt_bias=dt_bias, backend=backend)
     dtype = computing_dtype(x)
     inputs, bias = x.to(dtype), dt_bias.to(dtype)
@@ -129,6 +130,51 @@ def token_scan_composite(
     for k in range(1, scans):
         total = total + _rows_at(y[:, k], steps[:, k])
     return total
+
+
+def sequence_scan_composite(
+    x: Tensor,
+    projections: Tensor,
+    parameters: Sequence[Tensor],
+    *,
+    gaps: Tensor | None,
+    reverse: bool,
+    alignment: Alignment,
+    backend: Backend = "auto",
+) -> Tensor:
+    """Scan sequences forwards or backwards: turn, step sizes, scan, turn back.
+
+    Args:
+        x: Tokens, (B, L, D).
+        projections: Low-rank step size, input and output terms, (B, L, R + 2N).
+        parameters: Step-size projection (1, D, R) and its bias (1, D), decay rates (1, D, N), skip
+            terms (1, D).
+        gaps: Dropped tokens before each step, (B, L); None for none.
+        reverse: Start with the last token.
+        alignment: What the gaps do.
+        backend: Backend of the selective scan.
+
+    Returns:
+        Outputs in the order of `x`, (B, L, D).
+    """
+    dt_weight, dt_bias, A, D = parameters
+    turned = [tensor.flip(1) if reverse else tensor for tensor in (x, projections)]
+    sizes = [dt_weight.shape[2], A.shape[2], A.shape[2]]
+    low_rank, B, C = torch.split(turned[1], sizes, dim=-1)
+    dt = functional.linear(low_rank, dt_weight[0])
+    y = gapped_scan_composite(
+        turned[0].unsqueeze(1),
+        dt.unsqueeze(1),
+        A,
+        B=B.unsqueeze(1),
+        C=C.unsqueeze(1),
+        D=D,
+        dt_bias=dt_bias,
+        gaps=None if gaps is None else gaps.unsqueeze(1),
+        alignment=alignment,
+        backend=backend,
+    )
+    return y.squeeze(1).flip(1) if reverse else y.squeeze(1)
 
 
 def _rows_at(tokens: Tensor, index: Tensor) -> Tensor:

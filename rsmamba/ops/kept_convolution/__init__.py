@@ -6,6 +6,7 @@ among their neighbours that are.
 Symbols: B batch, H rows, W columns, n kept pixels of each image, D channels, k side of the kernel.
 """
 
+import functools
 import importlib
 from collections.abc import Callable
 
@@ -98,7 +99,12 @@ def kept_convolution(
 
 
 def causal_convolution(
-    x: Tensor, weight: Tensor, bias: Tensor | None, *, backend: Backend = "auto"
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    reverse: bool = False,
+    backend: Backend = "auto",
 ) -> Tensor:
     """Convolve each channel of a sequence with the tokens up to each one.
 
@@ -106,10 +112,11 @@ def causal_convolution(
         x: Sequence, (B, L, D).
         weight: Kernels as those of `torch.nn.Conv1d`, (D, 1, k).
         bias: Added to each channel, (D,), or None.
+        reverse: Read the sequence backwards: each token meets itself and those behind it.
         backend: "auto", or the name of the backend that must run.
 
     Returns:
-        Sequence with shape and dtype of `x`; the tokens before the first count as zero.
+        Sequence with shape, dtype and order of `x`; what is beyond its ends counts as zero.
 
     Example:
         >>> causal_convolution(torch.ones(1, 3, 1), torch.ones(1, 1, 2), None).flatten()
@@ -118,11 +125,26 @@ def causal_convolution(
     size = weight.shape[2]
     tensors = tuple(tensor for tensor in (x, weight, bias) if tensor is not None)
     if _runs_compiled(*tensors, backend=backend):
-        tokens = torch.arange(x.shape[1], dtype=torch.int32).unsqueeze(1)
-        taps = tokens + torch.arange(1 - size, 1, dtype=torch.int32)
-        return _compiled()(x, weight, bias, neighbours=taps.clamp_min(-1).unsqueeze(0))
-    padded = functional.pad(x, (0, 0, size - 1, 0)).transpose(1, 2)  # (B, D, k - 1 + L)
-    return functional.conv1d(padded, weight, bias, groups=x.shape[2]).transpose(1, 2)
+        return _compiled()(x, weight, bias, neighbours=_causal_taps(x.shape[1], size, reverse))
+    ends = (0, 0, 0, size - 1) if reverse else (0, 0, size - 1, 0)
+    padded = functional.pad(x, ends).transpose(1, 2)  # (B, D, k - 1 + L)
+    kernels = weight.flip(2) if reverse else weight
+    return functional.conv1d(padded, kernels, bias, groups=x.shape[2]).transpose(1, 2)
+
+
+@functools.lru_cache(maxsize=64)
+def _causal_taps(length: int, size: int, reverse: bool) -> Tensor:
+    """Return the token under each weight of a causal kernel, or -1, int32 (1, L, k)."""
+    tokens = torch.arange(length, dtype=torch.int32).unsqueeze(1)
+    taps = tokens + torch.arange(1 - size, 1, dtype=torch.int32)
+    taps = taps.clamp_min(-1)
+    return (taps if not reverse else _mirrored(taps, length)).unsqueeze(0)
+
+
+def _mirrored(taps: Tensor, length: int) -> Tensor:
+    """Return the taps (L, k) of the reversed sequence."""
+    turned = taps.flip(0)
+    return torch.where(turned < 0, turned, length - 1 - turned)
 
 
 def _compiled() -> Callable[..., Tensor]:

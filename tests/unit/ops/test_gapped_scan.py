@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rsmamba.errors import ShapeError
-from rsmamba.ops.gapped_scan import Alignment, gapped_scan, token_scan
+from rsmamba.ops.gapped_scan import Alignment, gapped_scan, sequence_scan, token_scan
 from rsmamba.ops.selective_scan import selective_scan
 
 ALIGNMENTS: list[Alignment] = ["none", "zero_input", "prev_delta", "next_delta"]
@@ -163,6 +163,33 @@ def test_the_kernel_of_sequences_equals_the_parts(channels: int) -> None:
         **{name: value.double() for name, value in (inputs | fixed).items()}, gaps=gaps
     )
     torch.testing.assert_close(fast.double(), exact, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("with_gaps", [False, True])
+def test_a_sequence_scan_is_a_gapped_scan_of_the_turned_sequence(
+    *, reverse: bool, with_gaps: bool
+) -> None:
+    inputs = token_inputs(2, 9, 16)
+    one: dict[str, Any] = {name: inputs[name][0] for name in ("dt_weight", "dt_bias", "A", "D")} | {
+        "x": inputs["x"],
+        "projections": inputs["projections"][:, :, 0],
+    }
+    gaps = inputs["gaps"][:, 0] if with_gaps else None
+    walked = torch.arange(9).flip(0) if reverse else torch.arange(9)
+    expected = token_scan(
+        **{**inputs, **{name: one[name][None] for name in ("dt_weight", "dt_bias", "A", "D")}}
+        | {
+            "projections": inputs["projections"][:, :, :1],
+            "order": walked.expand(2, 1, 9),
+            "gaps": torch.zeros(2, 1, 9) if gaps is None else gaps[:, None],
+        }
+    )
+    exact = sequence_scan(**one, gaps=gaps, reverse=reverse, backend="torch")
+    torch.testing.assert_close(exact, expected, rtol=1e-12, atol=1e-12)
+    single: dict[str, Any] = {name: value.float() for name, value in one.items()}
+    fast = sequence_scan(**single, gaps=gaps, reverse=reverse, backend="numba")
+    torch.testing.assert_close(fast.double(), exact, rtol=1e-4, atol=1e-4)
 
 
 def test_gaps_of_zero_change_nothing() -> None:

@@ -63,7 +63,12 @@ def test_a_causal_convolution_sees_what_came_before(length: int, channels: int, 
     padded = functional.pad(x.mT, (size - 1, 0))
     with torch.no_grad():
         torch.testing.assert_close(causal_convolution(x, conv.weight, conv.bias), conv(padded).mT)
-    assert causal_convolution(x, conv.weight, None).requires_grad
+        turned = causal_convolution(x, conv.weight, conv.bias, reverse=True)
+        wanted = conv(functional.pad(x.flip(1).mT, (size - 1, 0))).mT.flip(1)
+        torch.testing.assert_close(turned, wanted)
+    trained = causal_convolution(x, conv.weight, conv.bias, reverse=True)
+    assert trained.requires_grad
+    torch.testing.assert_close(trained.detach(), turned)
 
 
 def test_neighbours_of_another_kernel_are_refused() -> None:

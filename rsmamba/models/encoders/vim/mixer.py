@@ -1,14 +1,15 @@
 """The token mixer of ViM: project, convolve causally, scan in both directions, gate.
 
 Source: Vision Mamba (arXiv 2401.09417, algorithm 1) and released code (commit dd0358a). Different
-here: what each direction owns is an entry of a list, and both scans are one call.
+here: what each direction owns is an entry of a list, and nothing is reversed: the convolution and
+the scan of the backward direction read the tokens backwards.
 
 Glossary: B batch, L tokens, C model channels, E inner channels, K directions, N state size, R rank
 of the step-size projection.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,25 +20,8 @@ from rsmamba.models.encoders.vim.config import Config
 from rsmamba.models.encoders.vim.gaps import Gaps
 from rsmamba.models.layers.scan_parameters import reset_A_log_, reset_dt_bias_, reset_dt_weight_
 from rsmamba.models.pruning.config import ScoreSource
-from rsmamba.ops.gapped_scan import gapped_scan
+from rsmamba.ops.gapped_scan import sequence_scan
 from rsmamba.ops.kept_convolution import causal_convolution
-from rsmamba.ops.selective_scan import selective_scan
-
-
-class ScanTerms(NamedTuple):
-    """What a scan reads of each token, in the order of the scan.
-
-    Attributes:
-        x: Input, (B, L, E).
-        dt: Step size before bias and softplus, (B, L, E).
-        B: Input term, (B, L, N).
-        C: Output term, (B, L, N).
-    """
-
-    x: Tensor
-    dt: Tensor
-    B: Tensor
-    C: Tensor
 
 
 class Scanned(NamedTuple):
@@ -84,12 +68,19 @@ class Direction(nn.Module):
         self.D = nn.Parameter(torch.ones(inner))
         reset_dt_weight_(self.dt_proj.weight)
 
-    @override
-    def forward(self, u: Tensor) -> ScanTerms:
-        """Compute the terms of a sequence u (B, L, E) in the order of the scan."""
-        x = functional.silu(causal_convolution(u, self.conv1d.weight, self.conv1d.bias))
-        low_rank, B, C = torch.split(self.x_proj(x), self.sizes, dim=-1)
-        return ScanTerms(x, functional.linear(low_rank, self.dt_proj.weight), B, C)
+    def read(self, u: Tensor, *, reverse: bool) -> tuple[Tensor, Tensor]:
+        """Compute what a scan reads of a sequence u (B, L, E), in the order of u.
+
+        Args:
+            u: The projected tokens.
+            reverse: Whether the convolution runs backwards.
+
+        Returns:
+            Input x (B, L, E), and step size, B and C together (B, L, R + 2N).
+        """
+        x = causal_convolution(u, self.conv1d.weight, self.conv1d.bias, reverse=reverse)
+        x = functional.silu(x)
+        return x, self.x_proj(x)
 
 
 class Decay(nn.Module):
@@ -152,37 +143,44 @@ class BidirectionalMamba(nn.Module):
     def scan(self, tokens: Tensor, gaps: Gaps | None = None) -> Scanned:
         """Project, convolve and scan tokens (B, L, C)."""
         u, z = self.in_proj(tokens).chunk(2, dim=-1)
-        y = self._scan(self._terms(u), gaps)  # (B, K, L, E)
-        forwards, backwards = y[:, 0], None if y.shape[1] == 1 else y[:, 1].flip(1)
-        return Scanned(forwards, backwards, z)
+        owners = self._owners()
+        # With one owner, as in "v1", both scans read the same.
+        read = [owner.read(u, reverse=number == 1) for number, owner in enumerate(owners)]
+        forwards = self.run(0, *read[0], gaps=gaps)
+        if len(self.directions) == 1:
+            return Scanned(forwards, None, z)
+        return Scanned(forwards, self.run(1, *read[-1], gaps=gaps), z)
+
+    def run(
+        self, number: int, x: Tensor, projections: Tensor, *, gaps: Gaps | None = None
+    ) -> Tensor:
+        """Run one scan.
+
+        Args:
+            number: 0 for the scan forwards, 1 for that backwards.
+            x: Its input, (B, L, E).
+            projections: Its step size, B and C, (B, L, R + 2N).
+            gaps: What was dropped between the tokens; None for nothing.
+
+        Returns:
+            What it puts out, (B, L, E).
+        """
+        owners = self._owners()
+        owner = owners[min(number, len(owners) - 1)]
+        decay = self.directions[number].get_parameter("A_log")
+        return sequence_scan(
+            x,
+            projections,
+            dt_weight=owner.dt_proj.weight,
+            dt_bias=owner.dt_proj.bias,
+            A=-torch.exp(decay.to(torch.promote_types(decay.dtype, torch.float32))),
+            D=owner.D,
+            reverse=number == 1,
+            gaps=None if gaps is None else (gaps.forwards, gaps.backwards)[number],
+            alignment="none" if gaps is None else gaps.alignment,
+        )
 
     def project(self, scanned: Scanned) -> Tensor:
         """Gate what the scans put out and project it back, (B, L, C)."""
         mixed = self.out_proj(scanned.total() * functional.silu(scanned.z) / self.divisor)
         return mixed if self.gamma is None else mixed * self.gamma
-
-    def _terms(self, u: Tensor) -> ScanTerms:
-        """Compute the terms of every direction, each (B, K, L, ...), in its own order."""
-        owners = self._owners()
-        terms = [owners[0](u)]
-        if len(owners) == 2:
-            terms.append(owners[1](u.flip(1)))
-        elif len(self.directions) == 2:
-            terms.append(ScanTerms(*(term.flip(1) for term in terms[0])))
-        return ScanTerms(*(torch.stack(parts, dim=1) for parts in zip(*terms, strict=True)))
-
-    def _scan(self, terms: ScanTerms, gaps: Gaps | None) -> Tensor:
-        """Scan all directions at once, (B, K, L, E)."""
-        owners = self._owners()
-        # "v1" shares all but the decay.
-        sharing = owners * (len(self.directions) // len(owners))
-        decay = torch.stack([direction.get_parameter("A_log") for direction in self.directions])
-        parameters: dict[str, Any] = {
-            "A": -torch.exp(decay.to(torch.promote_types(decay.dtype, torch.float32))),
-            "D": torch.stack([direction.D for direction in sharing]),
-            "dt_bias": torch.stack([direction.dt_proj.bias for direction in sharing]),
-        }
-        if gaps is None:
-            return selective_scan(**terms._asdict(), **parameters)
-        before = torch.stack([gaps.forwards, gaps.backwards][: terms.x.shape[1]], dim=1)
-        return gapped_scan(**terms._asdict(), **parameters, gaps=before, alignment=gaps.alignment)

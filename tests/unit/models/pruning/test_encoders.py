@@ -14,7 +14,7 @@ from rsmamba.models.encoders.plainmamba.mixer import PlainMamba2D
 from rsmamba.models.encoders.plainmamba.snake import snake_grid
 from rsmamba.models.encoders.vim import Config as VimConfig
 from rsmamba.models.encoders.vim.gaps import gaps_of
-from rsmamba.models.encoders.vim.mixer import BidirectionalMamba, ScanTerms
+from rsmamba.models.encoders.vim.mixer import BidirectionalMamba
 from rsmamba.models.pruning.config import PruningConfig
 from rsmamba.models.pruning.tokens import KeptTokens, kept_tokens
 
@@ -123,16 +123,13 @@ def test_vim_scans_kept_tokens_as_if_the_others_were_zero(kind: Any, seed: int) 
     mixer = randomised(BidirectionalMamba(VimConfig(embed_dim=8, d_state=3, bimamba_type=kind)))
     assert isinstance(mixer, BidirectionalMamba)
     kept = some_tokens(5, 11)
-    orders = [kept, kept.flipped()][: len(mixer.directions)]
-    terms = mixer._terms(torch.randn(2, 5, 16, dtype=torch.float64))
-
-    def among_zeros(term: Tensor) -> Tensor:
-        return torch.stack([at.among_zeros(term[:, k]) for k, at in enumerate(orders)], dim=1)
-
-    dense = mixer._scan(ScanTerms(*(among_zeros(term) for term in terms)), None)
-    wanted = torch.stack([at.of(dense[:, k]) for k, at in enumerate(orders)], dim=1)
-    given = mixer._scan(terms, gaps_of(kept, alignment="zero_input"))
-    torch.testing.assert_close(given, wanted, rtol=1e-12, atol=1e-12)
+    x = torch.randn(2, 5, 16, dtype=torch.float64)
+    terms = torch.randn(2, 5, sum(mixer._owners()[0].sizes), dtype=torch.float64)
+    gaps = gaps_of(kept, alignment="zero_input")
+    for number in range(len(mixer.directions)):
+        dense = mixer.run(number, kept.among_zeros(x), kept.among_zeros(terms))
+        given = mixer.run(number, x, terms, gaps=gaps)
+        torch.testing.assert_close(given, kept.of(dense), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)
