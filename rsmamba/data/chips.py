@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 from typing_extensions import override
 
+from rsmamba.data.class_places import ClassPlaces, Place
 from rsmamba.data.config import DataConfig, Sampling
 from rsmamba.data.labelled import LabelledScene, Sample
 from rsmamba.data.statistics import BandStatistics
@@ -43,8 +44,16 @@ class ChipDataset(Dataset[Batch]):
         self._scale = config.augment.scale
         self._ignore_index = config.classes.ignore_index
         self._shares = scene_shares(self.scenes, config.sampling)
+        self._class_crops = config.class_crops
+        self._places = (
+            ClassPlaces(self.scenes, power=config.class_crops_power) if config.class_crops else None
+        )
+        self._mosaic = config.augment.mosaic
         self._transform = ChipTransform(
-            chip=config.chip, augment=config.augment, statistics=statistics
+            chip=config.chip,
+            augment=config.augment,
+            statistics=statistics,
+            ignore_index=self._ignore_index,
         )
 
     @override
@@ -59,17 +68,35 @@ class ChipDataset(Dataset[Batch]):
         """
         epoch, index = key
         rng = np.random.default_rng([self.seed, epoch, index])
-        scene = self.scenes[int(rng.choice(len(self.scenes), p=self._shares))]
-        zoom = float(np.exp(rng.uniform(*np.log(self._scale))))
-        crop = random_crop(
-            scene, side=max(1, round(self._chip / zoom)), ignore=self._ignore_index, rng=rng
-        )
-        chip = self._transform(crop, rng)
+        # Options that are off draw no number, so that chips of older runs stay what they were.
+        if self._mosaic and rng.random() < self._mosaic:
+            chip = join_corners([self._draw(rng) for _ in range(4)], rng)
+        else:
+            chip = self._draw(rng)
         return {
             "pixels": torch.from_numpy(chip.pixels),
             "valid": torch.from_numpy(chip.valid),
             "labels": torch.from_numpy(chip.labels.astype(np.int64)),
         }
+
+    def _draw(self, rng: np.random.Generator) -> Sample:
+        """Draw a crop and change it."""
+        if self._places is not None and rng.random() < self._class_crops:
+            around: Place | None = self._places.draw(rng)
+        else:
+            around = None
+        number = (
+            int(rng.choice(len(self.scenes), p=self._shares)) if around is None else around.scene
+        )
+        zoom = float(np.exp(rng.uniform(*np.log(self._scale))))
+        crop = random_crop(
+            self.scenes[number],
+            side=max(1, round(self._chip / zoom)),
+            ignore=self._ignore_index,
+            rng=rng,
+            around=around,
+        )
+        return self._transform(crop, rng)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -120,7 +147,12 @@ def scene_shares(scenes: Sequence[LabelledScene], sampling: Sampling) -> np.ndar
 
 
 def random_crop(
-    scene: LabelledScene, *, side: int, ignore: int, rng: np.random.Generator
+    scene: LabelledScene,
+    *,
+    side: int,
+    ignore: int,
+    rng: np.random.Generator,
+    around: Place | None = None,
 ) -> Sample:
     """Cut a square crop at a random place.
 
@@ -132,13 +164,18 @@ def random_crop(
         side: Side of the crop, pixels.
         ignore: Label value of padding.
         rng: Source of randomness.
+        around: Pixel that the crop shall hold; None leaves the place open.
 
     Returns:
         The crop.
     """
     height, width = min(side, scene.height), min(side, scene.width)
-    row = int(rng.integers(scene.height - height + 1))
-    col = int(rng.integers(scene.width - width + 1))
+    first_row, first_col, last_row, last_col = 0, 0, scene.height - height, scene.width - width
+    if around is not None:
+        first_row, last_row = max(0, around.row - height + 1), min(around.row, last_row)
+        first_col, last_col = max(0, around.col - width + 1), min(around.col, last_col)
+    row = int(rng.integers(first_row, last_row + 1))
+    col = int(rng.integers(first_col, last_col + 1))
     crop = scene.read(row=row, col=col, height=height, width=width)
     if height == side and width == side:
         return crop
@@ -149,3 +186,29 @@ def random_crop(
         valid=np.pad(crop.valid, pad, mode="reflect"),
         labels=np.pad(crop.labels, pad, constant_values=ignore),
     )
+
+
+def join_corners(chips: Sequence[Sample], rng: np.random.Generator) -> Sample:
+    """Join the upper left, upper right, lower left and lower right part of four chips.
+
+    Pixels, validity and labels are those of the chips, at the same place; nothing is resized.
+
+    Args:
+        chips: Four chips of one size.
+        rng: Source of randomness for the point where the parts meet, which lies in the middle half
+            of the chip.
+
+    Returns:
+        A chip of that size.
+    """
+    height, width = chips[0].valid.shape
+    row = int(rng.integers(height // 4, height - height // 4 + 1))
+    col = int(rng.integers(width // 4, width - width // 4 + 1))
+
+    def joined(name: str) -> np.ndarray[Any, Any]:
+        upper_left, upper_right, lower_left, lower_right = (getattr(c, name) for c in chips)
+        upper = np.concatenate([upper_left[..., :row, :col], upper_right[..., :row, col:]], axis=-1)
+        lower = np.concatenate([lower_left[..., row:, :col], lower_right[..., row:, col:]], axis=-1)
+        return np.concatenate([upper, lower], axis=-2)
+
+    return Sample(pixels=joined("pixels"), valid=joined("valid"), labels=joined("labels"))

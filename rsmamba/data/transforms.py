@@ -1,17 +1,16 @@
-"""Random changes of chips: geometry by albumentations, colour by band statistics.
+"""Random changes of chips: geometry by albumentations, then colour, then loss of quality.
 
-Geometry never invents a label: masks are resized by nearest neighbour. Colour changes are measured
-in standard deviations of each band, so that they mean the same for 8-bit RGB and 16-bit
-multispectral pixels and any number of bands.
+Geometry never invents a label: masks are resized by nearest neighbour.
 """
 
 import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rsmamba.data.colour import ColourChange
 from rsmamba.data.config import AugmentConfig
+from rsmamba.data.degrade import Degradation
 from rsmamba.data.labelled import Sample
 from rsmamba.data.statistics import BandStatistics
 from rsmamba.errors import require
@@ -27,12 +26,21 @@ class ChipTransform:
         chip: Side of the chip, pixels.
         augment: Strengths.
         statistics: Band statistics of the training pixels.
+        ignore_index: Label of what is taken away from a chip.
     """
 
-    def __init__(self, *, chip: int, augment: AugmentConfig, statistics: BandStatistics) -> None:
+    def __init__(
+        self,
+        *,
+        chip: int,
+        augment: AugmentConfig,
+        statistics: BandStatistics,
+        ignore_index: int = 255,
+    ) -> None:
         self.augment = augment
         self._mean = np.asarray(statistics.mean, np.float32)[:, None, None]  # (C, 1, 1)
-        self._std = np.asarray(statistics.std, np.float32)[:, None, None]  # (C, 1, 1)
+        self._recolour = ColourChange(augment, statistics)
+        self._degrade = Degradation(augment, statistics, ignore_index=ignore_index)
         self._geometry = _geometry(chip, flips=augment.flips)
 
     def __call__(self, crop: Sample, rng: np.random.Generator) -> Sample:
@@ -55,25 +63,12 @@ class ChipTransform:
         pixels = image.transpose(2, 0, 1)  # (C, H, W)
         if rng.random() < self.augment.colour_probability:
             pixels = self._recolour(pixels, rng)
-        return Sample(
+        chip = Sample(
             pixels=np.ascontiguousarray(pixels, np.float32),
             valid=np.ascontiguousarray(valid) > 0,
             labels=np.ascontiguousarray(labels),
         )
-
-    def _recolour(
-        self, pixels: NDArray[np.float32], rng: np.random.Generator
-    ) -> NDArray[np.float32]:
-        """Change brightness, contrast, colour balance and saturation of (C, H, W)."""
-        strength = self.augment
-        z = (pixels - self._mean) / self._std
-        grey = z.mean(axis=0, keepdims=True)
-        z = grey + (z - grey) * np.float32(1 + rng.uniform(-1, 1) * strength.saturation)
-        z *= np.float32((1 + strength.contrast) ** rng.uniform(-1, 1))
-        z += np.float32(rng.uniform(-1, 1) * strength.brightness)
-        shift = rng.uniform(-1, 1, (len(z), 1, 1)) * strength.band_shift
-        z += shift.astype(np.float32)
-        return z * self._std + self._mean
+        return self._degrade(chip, rng)
 
 
 def _geometry(chip: int, *, flips: bool) -> Any:  # noqa: ANN401  # the package has no types

@@ -1,5 +1,6 @@
 """Training chips: aligned labels, repeatable draws, honest padding."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,36 @@ def test_colour_changes_leave_labels_alone(tmp_path: Path, plain: AugmentConfig)
     changed = make_chips(tmp_path, side=32, augment=strong)[0, 0]
     assert np.array_equal(plain_chip["labels"], changed["labels"])
     assert not np.array_equal(plain_chip["pixels"], changed["pixels"])
+
+
+def test_with_everything_on_chips_are_repeatable_and_labels_are_old(tmp_path: Path) -> None:
+    augment = AugmentConfig(
+        gamma=0.3, band_gain=0.2, blur=1.0, noise=0.2, holes=2, hole_labels="ignore", mosaic=0.5
+    )
+    one, other = (make_chips(tmp_path, side=44, augment=augment) for _ in range(2))
+    for index in reversed(range(12)):
+        chip = one[1, index]
+        again = other[1, index]
+        assert all(np.array_equal(chip[name], again[name]) for name in chip)
+        assert set(chip["labels"].unique().tolist()) <= {0, 1, 2, 255}
+        assert bool(chip["pixels"].isfinite().all())
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_mosaics_join_four_scenes(tmp_path: Path, plain: AugmentConfig, share: float) -> None:
+    scenes = []
+    for value in range(12):
+        raster = write_raster(tmp_path / f"{value}.tif", np.full((1, 32, 32), value, np.uint8))
+        mask = write_raster(tmp_path / "mask.tif", np.zeros((1, 32, 32), np.uint8))
+        scenes.append(LabelledScene(ScenePair(image=raster, mask=mask), classes=CLASSES))
+    config = DataConfig(
+        root=tmp_path, train=("*",), validation=("*",), classes=CLASSES, chip=32,
+        augment=replace(plain, mosaic=share),
+    )  # fmt: skip
+    chips = ChipDataset(scenes, config=config, statistics=STATISTICS, seed=0)
+    values = [len(chips[0, index]["pixels"].unique()) for index in range(10)]
+    assert max(values) == (4 if share else 1)
+    assert (min(values) > 1) == bool(share)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -24,6 +24,11 @@ def make_config(**values: Any) -> DataConfig:  # noqa: ANN401 - any field
         ({"validation": (), "validation_share": 1.0}, "above 0 and below 1 of the train scenes"),
         ({"chip": 15}, "chip is 15, .* allowed are at least 16, 1 and 0"),
         ({"chips_per_epoch": 0}, "chips_per_epoch 0"),
+        (
+            {"class_crops": 1.5},
+            "class_crops is 1.5 and class_crops_power 0.0; give a share from 0 to 1",
+        ),
+        ({"class_crops_power": -1.0}, "class_crops_power -1.0; give a share"),
         ({"cache_mb": -1}, "cache_mb -1"),
         ({"gsd_m": 0.0}, "gsd_m is 0.0; give metres a pixel above 0"),
         ({"gsd_m": float("nan")}, "gsd_m is nan"),
