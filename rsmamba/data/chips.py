@@ -106,10 +106,26 @@ class EpochSampler(Sampler[tuple[int, int]]):
         length: Chips of an epoch.
         epoch: Epoch of the first iteration, counted from 0.
         start: First chip of that epoch; later epochs begin at 0.
+        batch_size: Chips of a batch, which several processes divide; start and length are
+            multiples of it where there are several.
+        part: Which part of every batch is given, from 0.
+        parts: Parts of a batch.
     """
 
-    def __init__(self, length: int, *, epoch: int = 0, start: int = 0) -> None:
+    def __init__(
+        self,
+        length: int,
+        *,
+        epoch: int = 0,
+        start: int = 0,
+        batch_size: int = 1,
+        part: int = 0,
+        parts: int = 1,
+    ) -> None:
         self.length = length
+        self._share = batch_size // parts
+        self._part = part
+        self._parts = parts
         self.epoch = epoch
         self.start = start
 
@@ -123,12 +139,16 @@ class EpochSampler(Sampler[tuple[int, int]]):
             self.epoch, self.start = epoch, 0
 
     def __len__(self) -> int:
-        return self.length
+        return self.length // self._parts
 
     @override
     def __iter__(self) -> Iterator[tuple[int, int]]:
         epoch = self.epoch
-        return ((epoch, index) for index in range(self.start, self.length))
+        return (
+            (epoch, index)
+            for index in range(self.start, self.length)
+            if self._parts == 1 or index // self._share % self._parts == self._part
+        )
 
 
 def scene_shares(scenes: Sequence[LabelledScene], sampling: Sampling) -> np.ndarray[Any, Any]:

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 from typing_extensions import override
 
 from rsmamba.data import LabelledScene
@@ -20,6 +23,7 @@ from rsmamba.metrics import compute_scores
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.checkpoints import write_whole
 from rsmamba.train.module import SegmentationModule
+from rsmamba.train.pictures import ScenePicture
 from rsmamba.train.run_folder import RunFolder
 from rsmamba.train.validation import validate
 
@@ -71,6 +75,7 @@ class EpochEnd(lightning.Callback):
     ) -> None:
         self.scenes = scenes
         self.folder = folder
+        self._pictures: list[ScenePicture] = []
         self.write_model = write_model
         self.records: list[EpochRecord] = []
         self._epoch_started = 0.0
@@ -123,12 +128,17 @@ class EpochEnd(lightning.Callback):
         record = self._record(trainer, pl_module)
         self.records.append(record)
         model = pl_module.averaged_model
+        if not trainer.is_global_zero:
+            return
         write_whole(self.folder.last_model, lambda part: self.write_model(model, part))
         if record is self.best:
             write_whole(self.folder.best_model, lambda part: self.write_model(model, part))
+            self._draw_samples()
         text = self._history_text(pl_module.config.data.classes.names)
         write_whole(self.folder.history, lambda part: part.write_text(text, encoding="utf-8"))
         logger.info("%s", _line(record, pl_module))
+        for other in trainer.loggers:
+            other.log_metrics(_metrics(record, pl_module), step=record.step)
 
     def _start_clock(self, *, batches_before: int) -> None:
         """Time the batches from now on."""
@@ -145,13 +155,18 @@ class EpochEnd(lightning.Callback):
         last = epoch == options.epochs or trainer.should_stop
         scores = None
         if last or epoch % options.validate_every == 0:
+            names = module.config.data.band_names
+            own = self.scenes[trainer.global_rank :: trainer.world_size]
+            shown = own[: options.samples]
+            self._pictures = [ScenePicture(scene, band_names=names) for scene in shown]
             matrix = validate(
                 module.averaged_model,
-                self.scenes,
+                own,
                 tile=options.validation_tile,
                 overlap=options.validation_overlap,
+                pictures=self._pictures,
             )
-            scores = compute_scores(matrix.counts)
+            scores = compute_scores(_summed(matrix.counts, trainer, module))
         return EpochRecord(
             epoch=epoch,
             step=trainer.global_step,
@@ -164,6 +179,13 @@ class EpochEnd(lightning.Callback):
             seconds=module.elapsed_seconds,
             cpu_seconds=self._cpu(),
         )
+
+    def _draw_samples(self) -> None:
+        """Write the pictures of the last validation."""
+        for number, picture in enumerate(self._pictures, start=1):
+            self.folder.samples.mkdir(exist_ok=True)
+            name = f"{number}_{picture.scene.name}.png"
+            write_whole(self.folder.samples / name, picture.save)
 
     def _history_text(self, names: Sequence[str]) -> str:
         """All records as CSV; a resumed run thus leaves no line twice."""
@@ -178,6 +200,17 @@ class EpochEnd(lightning.Callback):
     def _cpu(self) -> float:
         """CPU time of the run so far, seconds."""
         return self._cpu_before + cpu_seconds() - self._cpu_started
+
+
+def _summed(
+    counts: NDArray[np.int64], trainer: lightning.Trainer, module: SegmentationModule
+) -> NDArray[np.int64]:
+    """Counts of all devices (K, K), each of which validates a part of the scenes."""
+    if trainer.world_size == 1:
+        return counts
+    local = torch.as_tensor(counts, device=module.device)
+    total: Tensor = trainer.strategy.reduce(local, reduce_op="sum")
+    return total.cpu().numpy()
 
 
 def check_finite(losses: torch.Tensor, model: SceneModel, *, epoch: int) -> None:
@@ -205,6 +238,17 @@ def cpu_seconds() -> float:
     """Return the CPU time of this process and its finished children, seconds."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
+
+
+def _metrics(record: EpochRecord, module: SegmentationModule) -> dict[str, float]:
+    """What loggers of other tools hear of an epoch."""
+    values = {"epoch": float(record.epoch), "train/loss_of_epoch": record.loss}
+    if record.mean_iou is not None and record.overall_accuracy is not None:
+        values["validation/mean_iou"] = record.mean_iou
+        values["validation/overall_accuracy"] = record.overall_accuracy
+        names = module.config.data.classes.names
+        values |= {f"validation/iou_{n}": v for n, v in zip(names, record.iou, strict=True)}
+    return values
 
 
 def _line(record: EpochRecord, module: SegmentationModule) -> str:

@@ -32,11 +32,13 @@ class Checkpoint:
         path: The file.
         epoch: Epoch to go on in, counted from 0; also the number of whole epochs that are done.
         batches: Batches of that epoch that are done.
+        step: Optimiser steps that are done.
     """
 
     path: Path
     epoch: int
     batches: int
+    step: int
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
@@ -55,11 +57,12 @@ class Checkpoint:
             state = torch.load(path, map_location="cpu", weights_only=True)
             batches = int(state.get(_BATCHES_KEY, 0))
             epoch = int(state["epoch"]) + (0 if batches else 1)
+            step = int(state["global_step"])
         except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())[:80]
             msg = f"{path} is not a readable checkpoint ({reason}); delete the folder to begin anew"
             raise ConfigError(msg) from error
-        return cls(path=path, epoch=epoch, batches=batches)
+        return cls(path=path, epoch=epoch, batches=batches, step=step)
 
 
 class Checkpoints(lightning.Callback):

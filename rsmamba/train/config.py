@@ -10,6 +10,7 @@ from rsmamba.train.recipe import LossConfig, OptimiserConfig, ScheduleConfig
 
 Precision = Literal["32", "bf16", "16"]
 Storage = Literal["float32", "float16"]
+LoggerName = Literal["tensorboard", "wandb", "mlflow"]
 
 # Smallest values of the counts in the trainer section.
 _LOWEST = {
@@ -18,6 +19,9 @@ _LOWEST = {
     "seed": 0,
     "workers": 0,
     "checkpoint_steps": 1,
+    "samples": 0,
+    "devices": 1,
+    "nodes": 1,
     "validate_every": 1,
     "validation_tile": 32,
     "validation_overlap": 0,
@@ -59,11 +63,13 @@ class TrainerConfig:
         checkpoint_steps: Optimiser steps from one checkpoint to the next, within an epoch and
             counted from its start; None writes one every five minutes. There is one after every
             epoch as well.
-        batch_size: Chips of a step.
+        batch_size: Chips of a batch, on all devices together.
         seed: Seed of weights, chips and dropout.
         workers: Processes that load chips; 0 loads them in the training process.
         threads: Threads of torch during the run; None leaves torch's choice.
         device: Where to compute: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        devices: Devices of each machine, one process each; every batch is divided among them.
+        nodes: Machines, each of which runs the same command as Lightning's DDP expects.
         precision: Number type of the forward pass.
         validate_every: Epochs from one validation to the next; the last epoch is always validated.
         validation_tile: Side of validation tiles, pixels.
@@ -71,6 +77,9 @@ class TrainerConfig:
         patience: Validations without a gain in mIoU after which the run ends; None trains all
             epochs.
         minimum_gain: What counts as a gain over the best mIoU so far, 0 to 1.
+        samples: Validation scenes whose prediction is drawn whenever it is the best so far.
+        loggers: Loggers besides the CSV files, each with options of Lightning's logger of that
+            name, such as {wandb: {project: roofs}}.
     """
 
     run_dir: Path
@@ -83,12 +92,16 @@ class TrainerConfig:
     workers: int = 0
     threads: int | None = None
     device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
     precision: Precision = "32"
     validate_every: int = 1
     validation_tile: int = 512
     validation_overlap: int = 64
     patience: int | None = None
     minimum_gain: float = 0.0
+    samples: int = 4
+    loggers: dict[LoggerName, dict[str, Any]] = field(default_factory=lambda: {"tensorboard": {}})
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -115,6 +128,27 @@ class TrainerConfig:
             msg = (
                 f"validation_overlap is {self.validation_overlap} and validation_tile "
                 f"{self.validation_tile}; the overlap must be smaller than the tile"
+            )
+            raise OptionError(msg)
+        self._check_processes()
+
+    @property
+    def num_processes(self) -> int:
+        """Processes of the run, one a device."""
+        return self.devices * self.nodes
+
+    def _check_processes(self) -> None:
+        """Refuse what several processes cannot share."""
+        if self.batch_size % self.num_processes:
+            msg = (
+                f"batch_size is {self.batch_size} and there are {self.num_processes} devices; "
+                "give a multiple of their number, since each batch is divided among them"
+            )
+            raise OptionError(msg)
+        if self.max_hours is not None and self.num_processes > 1:
+            msg = (
+                f"max_hours is {self.max_hours} with {self.num_processes} devices, whose clocks "
+                "differ; leave it out and choose epochs"
             )
             raise OptionError(msg)
 

@@ -75,6 +75,7 @@ class ChipDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Make the loader of training chips; its first epoch begins at `first_batch`."""
         data, trainer = self.config.data, self.config.trainer
+        parts = self.trainer.world_size if self.trainer else 1
         chips = ChipDataset(
             self.train_scenes, config=data, statistics=self.statistics, seed=trainer.seed
         )
@@ -84,10 +85,12 @@ class ChipDataModule(lightning.LightningDataModule):
                 self.config.batches_per_epoch * trainer.batch_size,
                 epoch=self.first_epoch,
                 start=self.first_batch * trainer.batch_size,
+                batch_size=trainer.batch_size,
+                part=self.trainer.global_rank if self.trainer else 0,
+                parts=parts,
             ),
-            batch_size=trainer.batch_size,
+            batch_size=trainer.batch_size // parts,
             num_workers=trainer.workers,
-            drop_last=True,
         )
 
     def _open(self, pairs: tuple[ScenePair, ...], cache_mb: int) -> list[LabelledScene]:

@@ -105,8 +105,14 @@ class SegmentationModule(lightning.LightningModule):
         """Compute the loss of a batch of chips."""
         logits = self.model(batch["pixels"], batch["valid"])
         loss: Tensor = self.loss(logits, batch["labels"])
-        self.epoch_losses.append(loss.detach())
+        self._note(loss.detach())
         return loss
+
+    def _note(self, loss: Tensor) -> None:
+        """Keep the loss of a batch, of which each device has a part."""
+        if self.trainer.world_size > 1:
+            loss = cast(Tensor, self.all_gather(loss)).mean()
+        self.epoch_losses.append(loss)
 
     @override
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:

@@ -5,34 +5,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import lightning
 import torch
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
-from rsmamba.errors import ConfigError, DeviceError, OptionError, OutputError, RsmambaError
-from rsmamba.models.model_file import resolve_device, save_model
-from rsmamba.models.pretrained import start_from
-from rsmamba.models.registry import create_model, describe_architecture, model_entry
+from rsmamba.errors import ConfigError, OptionError, OutputError, RsmambaError
+from rsmamba.models.model_file import save_model
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.callbacks import EpochEnd, EpochRecord, WriteModel
 from rsmamba.train.checkpoints import Checkpoint, Checkpoints
-from rsmamba.train.config import ModelConfig, Precision, TrainConfig, TrainerConfig
+from rsmamba.train.config import TrainConfig
+from rsmamba.train.curves import Curves
 from rsmamba.train.datamodule import ChipDataModule
+from rsmamba.train.environment import record_session
+from rsmamba.train.loggers import check_loggers, open_loggers
 from rsmamba.train.module import SegmentationModule
-from rsmamba.train.run_folder import RunFolder
+from rsmamba.train.run_folder import RunFolder, flattened, plain
 from rsmamba.train.session import plain_signals, torch_session
+from rsmamba.train.setup import build_model, check_network, find_device, make_trainer
 from rsmamba.train.step_log import StepLog
 from rsmamba.train.stopping import EarlyStop
 
 logger = logging.getLogger(__name__)
-
-_PRECISIONS: dict[Precision, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
-    "32": "32-true",
-    "bf16": "bf16-mixed",
-    "16": "16-mixed",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +89,16 @@ def fit(
     if network is not None and write_model is None:
         msg = "a network of your own cannot be written as a model file; give write_model as well"
         raise OptionError(msg)
-    device = _find_device(config.trainer)
+    device = find_device(config.trainer)
     folder = RunFolder(path=config.trainer.run_dir)
     checkpoint = folder.check(config)
+    check_loggers(config.trainer.loggers)
     if network is None:
-        _check_network(config.model)
+        check_network(config.model)
     with torch_session(config.trainer.threads):
         torch.manual_seed(config.trainer.seed)
         data = ChipDataModule(config)
-        model = _build_model(config, data, network, input_multiple=input_multiple)
+        model = build_model(config, data, network, input_multiple=input_multiple)
         end = EpochEnd(
             data.validation_scenes,
             folder=folder,
@@ -108,44 +106,46 @@ def fit(
         )
         if checkpoint is not None:
             data.first_epoch, data.first_batch = checkpoint.epoch, checkpoint.batches
-        chips = data.train_dataloader()
         module = SegmentationModule(model, config, class_counts=data.class_counts)
-        folder.begin(config)
-        logger.info("%s", _summary(config, data, model))
         with _left_tidy(folder):
-            trainer = _make_trainer(config, _callbacks(config, end, folder), device)
+            loggers = _begin(config, folder, data, checkpoint=checkpoint)
+            logger.info("%s", _summary(config, data, model))
+            callbacks = _callbacks(config, end, folder)
+            trainer = make_trainer(config, device, callbacks=callbacks, loggers=loggers)
             trainer.fit(
                 module,
-                train_dataloaders=chips,
+                datamodule=data,
                 ckpt_path=None if checkpoint is None else str(checkpoint.path),
                 weights_only=True,
             )
     return _result(folder, end)
 
 
-def _find_device(options: TrainerConfig) -> torch.device:
-    """The device that was asked for, with the precision that it can do."""
-    try:
-        device = resolve_device(options.device)
-    except DeviceError as error:
-        msg = (
-            f"trainer.device is {options.device!r}, which this machine does not have; give auto, "
-            "cpu, cuda, cuda:N or mps"
-        )
-        raise DeviceError(msg) from error
-    if options.precision == "16" and device.type == "cpu":
-        msg = "trainer.precision 16 needs a GPU; give bf16 or 32"
-        raise OptionError(msg)
-    return device
+def _begin(
+    config: TrainConfig, folder: RunFolder, data: ChipDataModule, *, checkpoint: Checkpoint | None
+) -> list[Logger]:
+    """Write what is known before the first step; of several processes one does."""
+    if not is_first_process():
+        return []
+    folder.begin(config)
+    step = checkpoint.step if checkpoint else 0
+    run_id = record_session(folder.environment, data, resumed_at=step if checkpoint else None)
+    return open_loggers(
+        config.trainer.loggers,
+        run_dir=folder.path,
+        run_id=run_id,
+        step=step,
+        values={
+            name: value
+            for part, section in plain(config).items()
+            for name, value in flattened(section, part)
+        },
+    )
 
 
-def _check_network(model: ModelConfig) -> None:
-    """Refuse unknown names and options before any data are read."""
-    try:
-        describe_architecture(model.name, **model.options)
-    except TypeError as error:
-        msg = f"model.options of {model.name} hold a value of the wrong type: {error}"
-        raise OptionError(msg) from error
+def is_first_process() -> bool:
+    """Whether this process writes the files; a run on several devices has one for each."""
+    return int(getattr(rank_zero_only, "rank", None) or 0) == 0
 
 
 @contextmanager
@@ -163,7 +163,8 @@ def _left_tidy(folder: RunFolder) -> Iterator[None]:
         msg = f"cannot write to trainer.run_dir {folder.path}: {error.strerror or error}"
         raise OutputError(msg) from error
     finally:
-        folder.discard_unless_begun()
+        if is_first_process():
+            folder.discard_unless_begun()
 
 
 def _kept(folder: RunFolder) -> str:
@@ -196,49 +197,6 @@ def _result(folder: RunFolder, end: EpochEnd) -> TrainResult:
     )
 
 
-def _build_model(
-    config: TrainConfig, data: ChipDataModule, network: nn.Module | None, *, input_multiple: int
-) -> SceneModel:
-    """Wrap the network with everything that the model file tells its user."""
-    name = config.model.name
-    architecture = None
-    if network is None:
-        architecture = describe_architecture(name, **config.model.options)
-        input_multiple = model_entry(name).input_multiple
-        network = create_model(
-            name,
-            num_classes=config.data.classes.num_classes,
-            in_channels=data.num_bands,
-            **config.model.options,
-        )
-        if config.model.weights is not None:
-            start_from(network, name, weights=config.model.weights)
-    return SceneModel(
-        network,
-        classes=config.data.classes,
-        in_channels=data.num_bands,
-        mean=data.statistics.mean,
-        std=data.statistics.std,
-        gsd_m=config.data.gsd_m,
-        input_dtype="uint8" if data.train_scenes[0].dtype == "uint8" else None,
-        band_names=config.data.band_names,
-        input_multiple=input_multiple,
-        name=name if architecture else "custom",
-        architecture=architecture,
-        metadata={"licence": config.model.licence, "training": _protocol(config)},
-    )
-
-
-def _protocol(config: TrainConfig) -> dict[str, object]:
-    """What the model file says about its training."""
-    return {
-        **config.data.provenance,
-        "chip": config.data.chip,
-        "chips": config.data.chips_per_epoch * config.trainer.epochs,
-        "seed": config.trainer.seed,
-    }
-
-
 def _model_writer(config: TrainConfig) -> WriteModel:
     """Writer of model files in the configured number type."""
     half = config.model.storage == "float16"
@@ -252,28 +210,8 @@ def _model_writer(config: TrainConfig) -> WriteModel:
 def _callbacks(config: TrainConfig, end: EpochEnd, folder: RunFolder) -> list[lightning.Callback]:
     """What is written during the run; checkpoints last, which hold what the others know."""
     checkpoints = Checkpoints(folder.checkpoint, steps=config.trainer.checkpoint_steps)
-    return [StepLog(folder.step_log), end, EarlyStop(end, config.trainer), checkpoints]
-
-
-def _make_trainer(
-    config: TrainConfig, callbacks: list[lightning.Callback], device: torch.device
-) -> lightning.Trainer:
-    """Make Lightning's trainer; logging, validation and files are ours."""
-    options = config.trainer
-    return lightning.Trainer(
-        accelerator=device.type,
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        precision=_PRECISIONS[options.precision],
-        max_epochs=options.epochs,
-        accumulate_grad_batches=config.optimiser.accumulate,
-        gradient_clip_val=config.optimiser.gradient_clip or None,
-        callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=options.run_dir,
-    )
+    early = EarlyStop(end, config.trainer)
+    return [StepLog(folder.step_log), end, early, Curves(folder), checkpoints]
 
 
 def _summary(config: TrainConfig, data: ChipDataModule, model: nn.Module) -> str:

@@ -1,6 +1,7 @@
 """The folder of a run: the names in it, and whether a configuration may write there."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
@@ -66,6 +67,21 @@ class RunFolder:
         """The configuration with all its values."""
         return self.path / "config.json"
 
+    @property
+    def environment(self) -> Path:
+        """Packages, machine, code and data of each session."""
+        return self.path / "environment.json"
+
+    @property
+    def curves(self) -> Path:
+        """Picture of loss, learning rate and accuracy."""
+        return self.path / "curves.png"
+
+    @property
+    def samples(self) -> Path:
+        """Folder of pictures of validation scenes, as the best model sees them."""
+        return self.path / "samples"
+
     def check(self, config: TrainConfig) -> Checkpoint | None:
         """Say where a run continues, or refuse it; writes nothing.
 
@@ -109,7 +125,7 @@ class RunFolder:
         part = self.configuration.with_suffix(".part")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(_plain(config), indent=2) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(plain(config), indent=2) + "\n", encoding="utf-8")
             part.replace(self.configuration)
         except OSError as error:
             msg = f"cannot write to trainer.run_dir {self.path}: {error.strerror or error}"
@@ -119,10 +135,21 @@ class RunFolder:
         """Remove what a run wrote that did not come to its first checkpoint."""
         if self.checkpoint.exists() or not self.path.is_dir():
             return
-        written = (self.configuration, self.last_model, self.best_model, self.history)
-        for path in (*written, self.step_log):
+        files = (
+            self.configuration,
+            self.environment,
+            self.last_model,
+            self.best_model,
+            self.history,
+            self.step_log,
+            self.curves,
+        )
+        for path in files:
             path.unlink(missing_ok=True)
             part_of(path).unlink(missing_ok=True)
+        (self.path / "mlflow.db").unlink(missing_ok=True)
+        for name in ("samples", "tensorboard", "wandb"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
 
@@ -137,7 +164,7 @@ class RunFolder:
                 "choose another trainer.run_dir"
             )
             raise ConfigError(msg) from error
-        now = _deciding(_plain(config))
+        now = _deciding(plain(config))
         changed = [
             f"{name} {_short(then.get(name))} and not {_short(now.get(name))}"
             for name in sorted({*then, *now})
@@ -162,8 +189,15 @@ class RunFolder:
             raise ConfigError(msg)
 
 
-def _plain(config: TrainConfig) -> dict[str, Any]:
-    """The configuration as JSON holds it."""
+def plain(config: TrainConfig) -> dict[str, Any]:
+    """Turn a configuration into what JSON holds.
+
+    Args:
+        config: The run.
+
+    Returns:
+        Sections of plain values.
+    """
     values: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     return values
 
@@ -172,16 +206,25 @@ def _deciding(values: dict[str, Any]) -> dict[str, Any]:
     """Values by dotted name that decide what is computed."""
     flat: dict[str, Any] = {}
     for name, section in _FIXED_SECTIONS.items():
-        flat |= dict(_flat(_defaults(section), name)) | dict(_flat(values.get(name, {}), name))
+        given = flattened(values.get(name, {}), name)
+        flat |= dict(flattened(_defaults(section), name)) | dict(given)
     flat |= {f"trainer.{key}": values["trainer"][key] for key in _FIXED_TRAINER_KEYS}
     return {name: value for name, value in flat.items() if name not in _FREE_KEYS}
 
 
-def _flat(values: dict[str, Any], name: str) -> Iterator[tuple[str, Any]]:
-    """Values of nested dictionaries by dotted name."""
+def flattened(values: dict[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """Give nested dictionaries dotted names.
+
+    Args:
+        values: Values or dictionaries by key.
+        name: Name of the dictionary itself.
+
+    Yields:
+        Dotted name and value of each leaf.
+    """
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{name}.{key}")
+            yield from flattened(value, f"{name}.{key}")
         else:
             yield f"{name}.{key}", value
 

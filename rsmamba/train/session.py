@@ -34,6 +34,8 @@ def torch_session(threads: int | None) -> Iterator[None]:
             warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not")
             # Our sampler begins where the checkpoint is, which Lightning cannot know.
             warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that end")
+            # Steps are logged by ourselves, however few there are.
+            warnings.filterwarnings("ignore", message="The number of training batches .* is small")
             # Lightning 2.6 still builds a class that torch 2.15 has renamed.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
             yield

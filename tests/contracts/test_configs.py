@@ -26,6 +26,7 @@ SMALL = [
     "trainer.epochs=1",
     "trainer.threads=1",
     "trainer.device=cpu",
+    "trainer.loggers={}",
 ]
 
 

@@ -20,6 +20,7 @@ TINY = [
     "trainer.epochs=1",
     "trainer.threads=1",
     "trainer.device=cpu",
+    "trainer.loggers={}",
     "trainer.validation_tile=64",
     "trainer.validation_overlap=0",
 ]

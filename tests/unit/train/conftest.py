@@ -70,6 +70,7 @@ def make_config(stripes: Path) -> Callable[..., TrainConfig]:
         }
         sections |= {name: values.pop(name) for name in tuple(values) if name in sections}
         options = {"epochs": 3, "batch_size": 2, "threads": 1, "device": "cpu", **values}
+        options = {"samples": 0, "loggers": {}, **options}
         return TrainConfig(**sections, trainer=TrainerConfig(run_dir=run_dir, **options))
 
     return make

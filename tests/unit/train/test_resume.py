@@ -94,7 +94,8 @@ def test_ctrl_c_says_what_is_kept_and_leaves_the_signal_alone(
     assert signal.getsignal(signal.SIGINT) is handler
     names = {path.name for path in tmp_path.iterdir()}
     models = {"best.safetensors", "last.safetensors"}
-    assert names == models | {"last.ckpt", "history.csv", "losses.csv", "config.json"}
+    tables = {"history.csv", "losses.csv"}
+    assert names == models | {"last.ckpt", "config.json", "environment.json", *tables}
 
 
 def test_being_told_to_end_is_not_success(

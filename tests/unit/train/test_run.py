@@ -48,7 +48,8 @@ def test_a_run_learns(result: TrainResult) -> None:
 def test_a_run_leaves_these_files(result: TrainResult) -> None:
     names = {path.name for path in result.run_dir.iterdir()}
     models = {"best.safetensors", "last.safetensors"}
-    assert names == models | {"last.ckpt", "history.csv", "losses.csv", "config.json"}
+    tables = {"history.csv", "losses.csv"}
+    assert names == models | {"last.ckpt", "config.json", "environment.json", "curves.png", *tables}
 
 
 def test_history_has_a_line_an_epoch(result: TrainResult) -> None:
