@@ -17,6 +17,7 @@ from rsmamba import __version__
 from rsmamba.errors import RsmambaError
 
 from . import console
+from .batch import batch
 from .data import data
 from .evaluate import evaluate
 from .exit_codes import ExitCode, exit_code_of
@@ -36,6 +37,7 @@ app = typer.Typer(
     epilog="Exit status: 0 done, 1 an input failed, 2 the command cannot be carried out as given.",
 )
 app.command()(predict)
+app.command()(batch)
 app.command()(info)
 app.command()(train)
 app.command()(evaluate)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rsmamba.lazy import loader_of
 
 if TYPE_CHECKING:
+    from rsmamba.batch.result import BatchResult
+    from rsmamba.batch.run import run_batch
     from rsmamba.classes import ClassScheme
     from rsmamba.errors import RsmambaError
     from rsmamba.evaluation.engine import evaluate
@@ -24,6 +26,7 @@ __version__ = "0.1.0"
 
 _HOME_OF_NAME = {
     "AccuracyReport": "rsmamba.evaluation.result",
+    "BatchResult": "rsmamba.batch.result",
     "ClassScheme": "rsmamba.classes",
     "PredictResult": "rsmamba.prediction.result",
     "RsmambaError": "rsmamba.errors",
@@ -35,11 +38,13 @@ _HOME_OF_NAME = {
     "list_models": "rsmamba.models.registry",
     "load_model": "rsmamba.models.model_file",
     "predict": "rsmamba.prediction.engine",
+    "run_batch": "rsmamba.batch.run",
     "save_model": "rsmamba.models.model_file",
 }
 
 __all__ = [
     "AccuracyReport",
+    "BatchResult",
     "ClassScheme",
     "PredictResult",
     "RsmambaError",
@@ -51,6 +56,7 @@ __all__ = [
     "list_models",
     "load_model",
     "predict",
+    "run_batch",
     "save_model",
 ]
 

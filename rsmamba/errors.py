@@ -28,6 +28,10 @@ class OutputExistsError(RsmambaError, FileExistsError):
     """The output exists already and overwriting was not asked for."""
 
 
+class OutputBusyError(OutputExistsError):
+    """Another run is writing the output now."""
+
+
 class OutputError(RsmambaError, OSError):
     """The output cannot be written."""
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rsmamba.errors import OutputError, OutputExistsError
+from rsmamba.errors import OutputBusyError, OutputError
 from rsmamba.geo.locking import FileLock
 
 # Files that GDAL would read along with an output of the same name.
@@ -37,7 +37,7 @@ class PartFolder:
         """Make the folder if it is absent, and take it; what an earlier run left stays.
 
         Raises:
-            OutputExistsError: If another run is writing the same output now.
+            OutputBusyError: If another run is writing the same output now.
             OutputError: If the folder cannot be made.
         """
         owner = self._take()
@@ -46,13 +46,13 @@ class PartFolder:
                 f"{owner} is writing {self.target} now; wait for it, or remove {self.path} if it "
                 "no longer runs"
             )
-            raise OutputExistsError(message)
+            raise OutputBusyError(message)
 
     def make(self) -> None:
         """Take the folder and empty it of what a killed run left there.
 
         Raises:
-            OutputExistsError: If another run is writing the same output now.
+            OutputBusyError: If another run is writing the same output now.
             OutputError: If the folder cannot be made or emptied.
         """
         self.acquire()

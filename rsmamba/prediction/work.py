@@ -34,7 +34,7 @@ class SceneWork:
         key: Name of the folder of the strips, after ``begin``.
 
     Raises:
-        OutputExistsError: If another run is writing one of the outputs.
+        OutputBusyError: If another run is writing one of the outputs.
         OutputError: If a folder cannot be made.
     """
 

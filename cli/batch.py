@@ -1,0 +1,84 @@
+"""``rsmamba batch``: many scenes in, a folder of class maps out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import console, options
+from .exit_codes import ExitCode
+from .prediction import with_prediction_options
+
+if TYPE_CHECKING:
+    from rsmamba.batch import BatchResult
+
+# Failures that are printed; all are in the JSON summary.
+_MOST_FAILURES = 50
+
+
+@with_prediction_options
+def batch(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Rasters, folders, globs, lists (.txt), tables (.csv), STAC (.json)."),
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", "--output", "-o", help="Folder of class maps.")],
+    name: Annotated[
+        str,
+        typer.Option(help="Names in the folder; fields {folder}, {stem}, {suffix}, {number}."),
+    ] = "{folder}/{stem}.tif",
+    asset: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Asset of STAC items that is the scene.")
+    ] = None,
+    arguments: dict[str, Any],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip what is done and go on; so it is anyway.")
+    ] = True,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also write the score of each class.")
+    ] = False,
+    confidence: Annotated[
+        bool, typer.Option("--confidence", help="Also write the score of the chosen class.")
+    ] = False,
+    quicklook: Annotated[
+        bool, typer.Option("--quicklook", help="Also write a picture of each scene and map.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    traceback: options.Traceback = False,
+) -> int:
+    """Segment many scenes; what is done is skipped, and no scene stops the others."""
+    del traceback, resume
+    console.configure(quiet=quiet, verbose=verbose)
+    extra = {"probabilities": probabilities, "confidence": confidence, "quicklook": quicklook}
+    from rsmamba.batch import run_batch
+
+    with console.progress_bar("scenes", in_pixels=False) as advance:
+        result = run_batch(
+            inputs,
+            out,
+            name=name,
+            asset=asset,
+            extra=[kind for kind, wanted in extra.items() if wanted],
+            progress=advance,
+            **arguments,
+        )
+    console.show(result.to_dict(), text=lambda: _text(result), as_json=as_json)
+    return ExitCode.FAILED if result.counts["failed"] else ExitCode.DONE
+
+
+def _text(result: "BatchResult") -> str:
+    rate = result.pixels / 1e6 / max(result.seconds, 1e-9)
+    pairs: dict[str, str] = {status: f"{count:,}" for status, count in result.counts.items()}
+    pairs["time"] = f"{console.duration_text(result.seconds)}, {rate:.2f} Mpx/s"
+    pairs["wrote"] = str(result.out)
+    failed = [scene for scene in result.scenes if scene.status == "failed"]
+    rows = [[scene.scene, scene.reason] for scene in failed[:_MOST_FAILURES]]
+    if len(failed) > len(rows):
+        rows.append([f"and {len(failed) - len(rows)} more", "see --json"])
+    lines = [console.facts(pairs)]
+    if rows:
+        lines += ["", "failed:", console.table(rows, flush_left=True)]
+    return "\n".join(lines)
