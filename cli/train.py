@@ -8,7 +8,7 @@ import typer
 from . import console, options
 
 if TYPE_CHECKING:
-    from rsmamba.train import TrainResult
+    from rsmamba.train import TrainPlan, TrainResult
 
 
 def train(
@@ -23,6 +23,12 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in the configured run folder.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Check data and memory, train one batch, print costs; write nothing."
+        ),
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     traceback: options.Traceback = False,
@@ -36,10 +42,43 @@ def train(
     changes = [*(overrides or []), *(["trainer.resume=true"] if resume else [])]
     run = load_config(config, TrainConfig, overrides=changes)
     # Takes seconds to import, so that a wrong configuration is told before.
-    from rsmamba.train import fit
+    from rsmamba.train import fit, rehearse
 
+    if dry_run:
+        plan = rehearse(run)
+        console.show(plan.to_dict(), text=lambda: _plan_text(plan), as_json=as_json)
+        return
     result = fit(run)
     console.show(_summary(result), text=lambda: _text(result), as_json=as_json)
+
+
+def _plan_text(plan: "TrainPlan") -> str:
+    scenes = (
+        f"{plan.train_scenes} to train ({plan.train_pixels / 1e6:.1f} Mpx), "
+        f"{plan.validation_scenes} to validate ({plan.validation_pixels / 1e6:.1f} Mpx), "
+        f"{plan.bands} bands; {console.size_text(plan.data_bytes)} held in memory"
+    )
+    memory = (
+        f"{console.size_text(plan.memory_bytes)} so far; "
+        f"{console.size_text(plan.available_bytes)} left on this machine"
+    )
+    if plan.gpu_memory_bytes is not None:
+        memory += f"; {console.size_text(plan.gpu_memory_bytes)} on the GPU"
+    resumed = "" if plan.resumes_at_step is None else f", going on after {plan.resumes_at_step}"
+    return console.facts(
+        {
+            "model": f"{plan.model}, {plan.parameters:,} parameters, on {plan.device}",
+            "classes": ", ".join(plan.classes),
+            "scenes": scenes,
+            "batch": f"{plan.batch_size} chips of {plan.chip} px; loss {plan.loss:.4f}; "
+            f"{console.duration_text(plan.batch_seconds)}",
+            "memory": memory,
+            "steps": f"{plan.steps:,} in {plan.epochs} epochs{resumed}",
+            "time": f"about {console.duration_text(plan.seconds)}, "
+            f"{console.duration_text(plan.validation_seconds)} of it for each validation",
+            "would write": f"{plan.run_dir}",
+        }
+    )
 
 
 def _summary(result: "TrainResult") -> dict[str, Any]:

@@ -97,6 +97,11 @@ class LabelledScene:
         """Bytes that the scene takes when held in memory."""
         return self.height * self.width * (self.num_bands * self.dtype.itemsize + 2)
 
+    @property
+    def is_held(self) -> bool:
+        """True once the scene is in memory."""
+        return self._memory is not None
+
     def hold(self) -> None:
         """Read the whole scene into memory; later reads are slices of it."""
         if self._memory is None:

@@ -1,5 +1,6 @@
 """Training: from a configuration to model files (the only package that uses Lightning)."""
 
+import importlib
 from typing import TYPE_CHECKING
 
 from rsmamba.errors import require
@@ -7,6 +8,7 @@ from rsmamba.train.config import ModelConfig, TrainConfig, TrainerConfig
 from rsmamba.train.recipe import LossConfig, OptimiserConfig, ScheduleConfig
 
 if TYPE_CHECKING:
+    from rsmamba.train.rehearsal import TrainPlan, rehearse
     from rsmamba.train.run import TrainResult, fit
 
 __all__ = [
@@ -15,18 +17,19 @@ __all__ = [
     "OptimiserConfig",
     "ScheduleConfig",
     "TrainConfig",
+    "TrainPlan",
     "TrainResult",
     "TrainerConfig",
     "fit",
+    "rehearse",
 ]
 
 
 def __getattr__(name: str) -> object:
     """Import Lightning only when training starts, so that configurations load quickly."""
-    if name not in {"TrainResult", "fit"}:
+    places = {"TrainResult": "run", "fit": "run", "TrainPlan": "rehearsal", "rehearse": "rehearsal"}
+    if name not in places:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     require("lightning", extra="train")
-    from rsmamba.train import run  # noqa: PLC0415  # see the line above
-
-    return getattr(run, name)
+    return getattr(importlib.import_module(f"rsmamba.train.{places[name]}"), name)
