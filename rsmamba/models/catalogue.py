@@ -175,7 +175,7 @@ def _facts(name: str, *, parameters: int, multiply_adds: int) -> ModelFacts:
         input_multiple=multiple,
         paper=paper,
         weights_licence=_NO_WEIGHTS if variant is None else variant.weights_licence,
-        can_prune=family is not None and family.can_prune,
+        can_prune=family is not None and variant is not None and family.can_prune(variant.options),
     )
 
 

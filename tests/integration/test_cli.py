@@ -331,6 +331,6 @@ def test_a_model_that_cannot_drop_tokens_is_refused_in_one_line(
     assert predict(scene, tmp_path / "map.tif", "--prune", "0.6") == 2
     told = capsys.readouterr().err
     assert ONE_LINE.match(told)
-    assert "cannot drop tokens; encoders of plainmamba and vim can" in told
+    assert "cannot drop tokens; encoders of groupmamba, plainmamba, vim, vmamba, vssd can" in told
     assert predict(scene, tmp_path / "map.tif", "--prune", "0.6", "--prune-flops", "0.2") == 2
     assert "give one of them" in capsys.readouterr().err

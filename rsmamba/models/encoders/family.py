@@ -48,10 +48,17 @@ class Family:
     adapt: Callable[[State, nn.Module], State] | None = None
     config_from_official: Callable[[Mapping[str, Any]], Any] | None = None
 
-    @property
-    def can_prune(self) -> bool:
-        """Whether its encoders can drop tokens."""
-        return any(field.name == "pruning" for field in fields(self.config))
+    def can_prune(self, options: Mapping[str, Any]) -> bool:
+        """Say whether an encoder of the family can leave tokens out.
+
+        Args:
+            options: Fields that differ from the configuration's defaults.
+
+        Returns:
+            The answer; an encoder of several resolutions needs a feed-forward part for it.
+        """
+        known = any(field.name == "pruning" for field in fields(self.config))
+        return known and options.get("mlp_ratio", 1) != 0
 
 
 def family_of(package: ModuleType, upstream: ModuleType | None = None) -> Family:

@@ -6,6 +6,8 @@ from typing_extensions import override
 
 from rsmamba.models.layers.drop_path import DropPath
 from rsmamba.models.layers.norm import Norm, fine_norm
+from rsmamba.models.pruning.config import FeedForwardPruning
+from rsmamba.models.pruning.feeding import fed_forward
 
 
 class VSSBlock(nn.Module):
@@ -13,6 +15,9 @@ class VSSBlock(nn.Module):
 
     Source: VMamba (Liu et al. 2024, figure 3 and released code); its first release and VM-UNet
     (Ruan and Xiang 2024, section 3.2) have the first branch alone.
+
+    Attributes:
+        pruning: Tokens that are fed forward, None for all; only where both branches are there.
 
     Args:
         dim: Channels of the map.
@@ -37,12 +42,22 @@ class VSSBlock(nn.Module):
         self.norm2 = None if feed_forward is None else norm(dim)
         self.mlp = feed_forward
         self.drop_path = DropPath(drop_path)
+        if feed_forward is not None and mixer is not None:
+            self.pruning: FeedForwardPruning | None = None
 
     @override
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map (B, H, W, C) to the same shape."""
-        if self.op is not None and self.norm is not None:
-            features = features + self.drop_path(self.op(self.norm(features)))
-        if self.mlp is not None and self.norm2 is not None:
-            features = features + self.drop_path(self.mlp(self.norm2(features)))
-        return features
+        if self.op is None or self.norm is None:
+            return features + self._fed(features)
+        mixed = self.drop_path(self.op(self.norm(features)))
+        features = features + mixed
+        if self.mlp is None:
+            return features
+        return fed_forward(features, mixed, pruning=self.pruning, everywhere=self._fed)
+
+    def _fed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Compute the feed-forward branch of tokens (..., C)."""
+        if self.mlp is None or self.norm2 is None:
+            return torch.zeros_like(tokens)
+        return self.drop_path(self.mlp(self.norm2(tokens)))

@@ -1,4 +1,4 @@
-"""Which tokens are dropped and where: the options of token pruning."""
+"""The options of token pruning: what is dropped and where, or what is not fed forward."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -42,9 +42,7 @@ class PruningConfig:
         Raises:
             OptionError: If the ratio is out of range, or the layers do not rise from 1.
         """
-        if not 0 < self.ratio <= 1:
-            message = f"the keep ratio is {self.ratio}; give a number above 0 and at most 1"
-            raise OptionError(message)
+        _check_ratio(self.ratio)
         layers = tuple(self.layers)
         if not layers or layers[0] < 1 or layers != tuple(sorted(set(layers))):
             message = (
@@ -81,3 +79,50 @@ class PruningConfig:
                 f"give layers from 1 to {depth - 1}"
             )
             raise OptionError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedForwardPruning:
+    """Mix all tokens, but give the feed-forward part of a block only those that were changed most.
+
+    For encoders with several resolutions, whose convolutions and scans need whole maps; our own, no
+    paper describes it. Every block chooses anew, so that a token is never lost.
+
+    Attributes:
+        ratio: Share of the tokens that are fed forward, above 0 and at most 1; 1 is all.
+        score: How much a token was changed, over the channels of what the mixer adds to it, see
+            `PruningConfig`.
+    """
+
+    ratio: float = 0.5
+    score: Score = "l1"
+
+    def __post_init__(self) -> None:
+        """Check the fields.
+
+        Raises:
+            OptionError: If the ratio is out of range.
+        """
+        _check_ratio(self.ratio)
+
+    def describe(self) -> str:
+        """Say what is fed forward.
+
+        Returns:
+            A phrase.
+
+        Example:
+            >>> FeedForwardPruning().describe()
+            'feeds 0.5 of the tokens of every block forward'
+        """
+        return f"feeds {self.ratio:.4g} of the tokens of every block forward"
+
+
+Pruning = PruningConfig | FeedForwardPruning
+
+
+def _check_ratio(ratio: float) -> None:
+    """Refuse a keep ratio that is out of range."""
+    if not 0 < ratio <= 1:
+        message = f"the keep ratio is {ratio}; give a number above 0 and at most 1"
+        raise OptionError(message)

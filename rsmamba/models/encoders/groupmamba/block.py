@@ -11,6 +11,10 @@ from rsmamba.models.encoders.groupmamba.mixer import ModulatedGroupMixer
 from rsmamba.models.layers.depthwise import DepthwiseConv2d
 from rsmamba.models.layers.drop_path import DropPath
 from rsmamba.models.layers.mlp import Mlp
+from rsmamba.models.pruning.config import FeedForwardPruning
+from rsmamba.models.pruning.feeding import fed_forward
+from rsmamba.models.pruning.tokens import KeptTokens
+from rsmamba.ops.kept_convolution import kept_convolution, kept_neighbours
 
 
 class ConvMlp(nn.Module):
@@ -35,9 +39,38 @@ class ConvMlp(nn.Module):
         """Map (B, H, W, C) to the same shape."""
         return self.fc2(self.act(self.dwconv(self.fc1(features))))
 
+    def at(
+        self, tokens: torch.Tensor, kept: KeptTokens, *, height: int, width: int
+    ) -> torch.Tensor:
+        """Compute some tokens of a map, while the others count as zero for the convolution.
+
+        Args:
+            tokens: The tokens, (B, n, dim).
+            kept: Their places.
+            height: Rows of the map.
+            width: Columns of the map.
+
+        Returns:
+            The same tokens behind both layers, (B, n, dim).
+        """
+        kernel = self.dwconv.kernel_size[0]
+        convolved = kept_convolution(
+            self.fc1(tokens),
+            self.dwconv.weight,
+            self.dwconv.bias,
+            index=kept.index,
+            neighbours=kept_neighbours(kept.index, height=height, width=width, kernel=kernel),
+            height=height,
+            width=width,
+        )
+        return self.fc2(self.act(convolved))
+
 
 class Block(nn.Module):
     """Mixer and feed-forward part, each in a residual branch.
+
+    Attributes:
+        pruning: Tokens that are fed forward, None for all.
 
     Args:
         dim: Channels of the map.
@@ -52,12 +85,25 @@ class Block(nn.Module):
         self.mlp_norm = nn.LayerNorm(dim, eps=norm_eps)
         self.mlp = ConvMlp(dim, hidden)
         self.drop_path = DropPath(drop_path)
+        self.pruning: FeedForwardPruning | None = None
 
     @override
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map (B, H, W, C) to the same shape."""
-        features = features + self.drop_path(self.mixer(features))
-        return features + self.drop_path(self.mlp(self.mlp_norm(features)))
+        mixed = self.drop_path(self.mixer(features))
+        height, width = features.shape[1:3]
+
+        def at(tokens: torch.Tensor, kept: KeptTokens) -> torch.Tensor:
+            normed = self.mlp_norm(tokens)
+            return self.drop_path(self.mlp.at(normed, kept, height=height, width=width))
+
+        return fed_forward(
+            features + mixed, mixed, pruning=self.pruning, everywhere=self._fed, chosen=at
+        )
+
+    def _fed(self, features: torch.Tensor) -> torch.Tensor:
+        """Compute the feed-forward branch of a map (B, H, W, C)."""
+        return self.drop_path(self.mlp(self.mlp_norm(features)))
 
 
 class ClassBlock(nn.Module):

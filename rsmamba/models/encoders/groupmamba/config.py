@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rsmamba.errors import OptionError
+from rsmamba.models.pruning.config import FeedForwardPruning
 
 GROUPS = 4
 """Quarters of the channels, each with a scan direction of its own."""
@@ -23,6 +24,7 @@ class Config:
         distillation: Give the classifier a second head that learns from a teacher.
         norm_eps: Added to the variance by the norms of blocks, stages and heads; the norms inside
             the mixer and behind patch embeddings always add 1e-5.
+        pruning: Which tokens the feed-forward parts see; None for all.
     """
 
     stem_hidden_dim: int = 32
@@ -32,6 +34,7 @@ class Config:
     drop_path: float = 0.05
     distillation: bool = True
     norm_eps: float = 1e-6
+    pruning: FeedForwardPruning | None = None
 
     @property
     def hidden_dims(self) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from rsmamba.models.encoders.base import Encoder
 from rsmamba.models.encoders.groupmamba.block import ClassBlock
 from rsmamba.models.encoders.groupmamba.config import Config
 from rsmamba.models.encoders.groupmamba.stage import Stage, initialise, make_stages
+from rsmamba.models.pruning.feeding import assign_pruning
 
 
 class GroupMambaEncoder(Encoder):
@@ -31,6 +32,7 @@ class GroupMambaEncoder(Encoder):
         self.strides = tuple(4 * 2**stage for stage in range(len(config.embed_dims)))
         self.stages = make_stages(config, in_channels=in_channels)
         self.apply(initialise)
+        assign_pruning(self, config.pruning)
 
     @override
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
@@ -59,6 +61,7 @@ class GroupMambaClassifier(nn.Module):
         self.head = nn.Linear(dim, num_classes)
         self.dist_head = nn.Linear(dim, num_classes) if config.distillation else None
         self.apply(initialise)
+        assign_pruning(self, config.pruning)
 
     @override
     def forward(self, image: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:

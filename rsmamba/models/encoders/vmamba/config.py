@@ -7,6 +7,7 @@ from rsmamba.errors import OptionError
 from rsmamba.models.encoders.vmamba.forward_type import Mixer, read_forward_type
 from rsmamba.models.layers.activation import Activation
 from rsmamba.models.layers.ss2d import SS2DForm
+from rsmamba.models.pruning.config import FeedForwardPruning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Config:
             The dense form has none, as in the official code.
         imgsize: Side of the image that the position embedding is for.
         out_indices: Stages whose maps the encoder gives out, in rising order; none given means all.
+        pruning: Which tokens the feed-forward parts see; None for all.
     """
 
     patch_size: int = 4
@@ -66,6 +68,7 @@ class Config:
     posembed: bool = False
     imgsize: int = 224
     out_indices: tuple[int, ...] = ()
+    pruning: FeedForwardPruning | None = None
 
     def __post_init__(self) -> None:
         """Check the fields against each other.
@@ -76,6 +79,12 @@ class Config:
         problem = self._problem()
         if problem:
             raise OptionError(problem)
+        if self.pruning is not None and not self.ssm_ratio * self.mlp_ratio:
+            message = (
+                f"pruning with ssm_ratio {self.ssm_ratio} and mlp_ratio {self.mlp_ratio}: a block "
+                "leaves tokens out of its feed-forward part, and needs a mixer that chooses them"
+            )
+            raise OptionError(message)
         read_forward_type(self.forward_type, self._form)
 
     def _problem(self) -> str | None:

@@ -20,6 +20,7 @@ from rsmamba.models.layers.initialisation import initialise_linear
 from rsmamba.models.layers.mlp import GatedMlp, Mlp
 from rsmamba.models.layers.ss2d import SS2D
 from rsmamba.models.layers.vss_block import VSSBlock
+from rsmamba.models.pruning.feeding import assign_pruning
 
 
 class Stage(nn.Module):
@@ -65,6 +66,7 @@ class VMambaEncoder(Encoder):
         )
         self.last = config.outputs[-1]
         self.apply(initialise_linear)
+        assign_pruning(self, config.pruning)
 
     @override
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
@@ -95,6 +97,7 @@ class VMambaClassifier(nn.Module):
         self.norm = make_norm(config)(config.dims[-1])
         self.head = nn.Linear(config.dims[-1], num_classes)
         self.apply(initialise_linear)
+        assign_pruning(self, config.pruning)
 
     @override
     def forward(self, image: torch.Tensor) -> torch.Tensor:

@@ -11,12 +11,17 @@ from rsmamba.models.encoders.vssd.stem import make_downsample
 from rsmamba.models.layers.depthwise import DepthwiseConv2d
 from rsmamba.models.layers.drop_path import DropPath
 from rsmamba.models.layers.mlp import Mlp
+from rsmamba.models.pruning.config import FeedForwardPruning
+from rsmamba.models.pruning.feeding import fed_forward
 
 
 class Block(nn.Module):
     """Add four branches in turn: local convolution, mixer, local convolution, two-layer network.
 
     Source: VSSD (arXiv 2407.18559) and its code. The convolutions carry all position information.
+
+    Attributes:
+        pruning: Tokens that the two-layer network sees, None for all.
 
     Args:
         config: Configuration of the network.
@@ -38,14 +43,20 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, int(dim * config.mlp_ratio))
         self.drop_path = DropPath(drop_rate)
+        self.pruning: FeedForwardPruning | None = None
 
     @override
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map (B, H, W, C) to the same shape."""
         features = features + self.cpe1(features)
-        features = features + self.drop_path(self.attn(self.norm1(features)))
+        mixed = self.drop_path(self.attn(self.norm1(features)))
+        features = features + mixed
         features = features + self.cpe2(features)
-        return features + self.drop_path(self.mlp(self.norm2(features)))
+        return fed_forward(features, mixed, pruning=self.pruning, everywhere=self._fed)
+
+    def _fed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Compute the branch of the two-layer network, of tokens (..., C)."""
+        return self.drop_path(self.mlp(self.norm2(tokens)))
 
 
 class Stage(nn.Module):

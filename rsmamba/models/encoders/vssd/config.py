@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from rsmamba.errors import OptionError
 from rsmamba.models.encoders.base import Variant
+from rsmamba.models.pruning.config import FeedForwardPruning
 
 AttentionType = Literal["mamba2", "standard"]
 Edition = Literal["arxiv", "iccv"]
@@ -39,6 +40,7 @@ class Config:
         area_reference: Side of the image whose number of tokens the non-causal sums are scaled to,
             so that weights trained at that side see tiles of any size alike; None is the official
             plain sum. Released weights were trained at 224.
+        pruning: Which tokens the feed-forward parts see; None for all.
 
     Raises:
         OptionError: If a value, or a combination of values, is not allowed.
@@ -60,6 +62,7 @@ class Config:
     simple_patch_embed: bool = False
     simple_downsample: bool = False
     area_reference: int | None = None
+    pruning: FeedForwardPruning | None = None
 
     def __post_init__(self) -> None:
         """Check what the fields say together."""

@@ -9,6 +9,7 @@ from rsmamba.models.encoders.vssd.block import Stage
 from rsmamba.models.encoders.vssd.config import Config
 from rsmamba.models.encoders.vssd.stem import PATCH, make_stem
 from rsmamba.models.layers.drop_path import linear_rates
+from rsmamba.models.pruning.feeding import assign_pruning
 
 
 class VSSDEncoder(Encoder):
@@ -31,6 +32,7 @@ class VSSDEncoder(Encoder):
         for stage, dim in enumerate(config.dims):
             self.add_module(f"outnorm{stage}", nn.LayerNorm(dim))
         self.apply(_reset_parameters)
+        assign_pruning(self, config.pruning)
 
     @override
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
@@ -67,6 +69,7 @@ class VSSDClassifier(nn.Module):
         self.norm = nn.LayerNorm(config.dims[-1])
         self.head = nn.Linear(config.dims[-1], num_classes)
         self.apply(_reset_parameters)
+        assign_pruning(self, config.pruning)
 
     @override
     def forward(self, image: torch.Tensor) -> torch.Tensor:

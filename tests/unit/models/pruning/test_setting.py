@@ -83,7 +83,10 @@ def test_a_share_of_work_gives_a_ratio(
 
 def test_networks_that_cannot_drop_tokens_say_so() -> None:
     model = scene_model("cvmh_unet_small")
-    with pytest.raises(OptionError, match="cannot drop tokens; encoders of plainmamba and vim can"):
+    with pytest.raises(
+        OptionError,
+        match="encoders of groupmamba, plainmamba, vim, vmamba, vssd",
+    ):
         choose_pruning(model, ratio=0.5)
     bare = SceneModel(torch.nn.Conv2d(3, 2, 1), classes=("land", "water"), in_channels=3)
     with pytest.raises(OptionError, match="cannot drop tokens"):
