@@ -18,6 +18,14 @@ def predict(
     *,
     out: Annotated[Path, typer.Option("--out", "--output", "-o", help="Class map to write.")],
     arguments: dict[str, Any],
+    extra_bands: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--extra-bands",
+            metavar="RASTER",
+            help="Raster of the same pixels whose bands follow, such as heights; may repeat.",
+        ),
+    ] = None,
     probabilities: Annotated[
         Path | None, typer.Option(help="Also write the score of each class, one band a class.")
     ] = None,
@@ -39,6 +47,7 @@ def predict(
     del traceback
     console.configure(quiet=quiet, verbose=verbose)
     arguments |= {
+        "extra_bands": tuple(extra_bands or ()),
         "probabilities": probabilities,
         "confidence": confidence,
         "quicklook": quicklook,

@@ -137,6 +137,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "tile": int,
     "overlap": int,
     "margin": int,
+    "extra_bands": lambda text: tuple(part.strip() for part in text.split(";")),
     "src_nodata": float,
     "prune": float,
     "prune_flops": float,

@@ -96,6 +96,7 @@ class Scene:
         self.expands_palette = self._palette is not None
         self.bidx = self._choose_bands(bidx, num_bands)
         self.num_bands = num_bands if self.expands_palette and num_bands else len(self.bidx)
+        self._own_bands = self.num_bands
         tags = self._selected(dataset.nodatavals)
         self.nodata = tags if src_nodata is None else tuple(src_nodata for _ in self.bidx)
         self.scales = self._selected(dataset.scales)
@@ -299,7 +300,7 @@ class Scene:
         if stored is not None:
             valid &= stored
         if self._palette is not None:
-            values, opaque = expand_palette(values[0], self._palette, num_bands=self.num_bands)
+            values, opaque = expand_palette(values[0], self._palette, num_bands=self._own_bands)
             valid &= opaque
         if self.unscaled:
             scales = np.asarray(self.scales, dtype=np.float32)

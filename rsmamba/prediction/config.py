@@ -32,6 +32,8 @@ class PredictConfig:
             most 1; None leaves the model as it is.
         prune_flops: Share of the encoder's multiply-adds to save by dropping tokens.
         bidx: Bands of the scene in the order that the model takes them, from 1; None chooses.
+        extra_bands: Other rasters of the same pixels whose bands follow those of the scene, such as
+            heights.
         src_nodata: Nodata value of the scene, over the one that it states.
         unscale: Apply the scale and offset that the scene states.
         stretch: What to do with a scene of another data type than the model's: "auto", "none" or
@@ -61,6 +63,7 @@ class PredictConfig:
     prune: float | None = None
     prune_flops: float | None = None
     bidx: tuple[int, ...] | None = None
+    extra_bands: tuple[PathLike, ...] = ()
     src_nodata: float | None = None
     unscale: bool = False
     stretch: str = "auto"
@@ -121,6 +124,9 @@ class PredictConfig:
             "unscale", "stretch", "ignore_gsd", "resample", "bounds", "bounds_crs", "window",
         )  # fmt: skip
         values = {name: getattr(self, name) for name in names}
+        # Named only where there are some, so that older outputs are known again.
+        if self.extra_bands:
+            values["extra_bands"] = [os.fspath(path) for path in self.extra_bands]
         return values | {"aoi": None if self.aoi is None else os.fspath(self.aoi)}
 
     def _check_numbers(self) -> None:

@@ -5,7 +5,7 @@ behind it. Nothing of the size of the scene is held in memory.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rsmamba.geo.environment import raster_environment
 from rsmamba.geo.kinds import ScoreType
@@ -52,6 +52,7 @@ def predict(
     window: tuple[int, int, int, int] | None = None,
     aoi: PathLike | None = None,
     co: Mapping[str, str] | None = None,
+    extra_bands: Sequence[PathLike] = (),
     src_nodata: float | None = None,
     unscale: bool = False,
     prob_dtype: ScoreType = "uint8",
@@ -96,6 +97,8 @@ def predict(
         window: Part of the scene to predict: col, row, width, height in pixels.
         aoi: Vector file; only pixels inside its polygons get a class.
         co: Creation options of the outputs by GDAL's names.
+        extra_bands: Other rasters of the same pixels, such as heights; their bands follow those of
+            the scene.
         src_nodata: Nodata value of the scene, over the one that it states.
         unscale: Apply the scale and offset that the scene states.
         prob_dtype: Type of probabilities and confidence: "uint8" or "float32".
@@ -120,6 +123,7 @@ def predict(
         prune=prune,
         prune_flops=prune_flops,
         bidx=bidx,
+        extra_bands=tuple(extra_bands),
         src_nodata=src_nodata,
         unscale=unscale,
         stretch=stretch,

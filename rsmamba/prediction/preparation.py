@@ -9,6 +9,7 @@ from rsmamba.errors import OptionError
 from rsmamba.geo.blend import touching_spans
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.scene import Scene
+from rsmamba.geo.stacked_scene import open_stacked
 from rsmamba.geo.tiles import TileGrid
 from rsmamba.geo.window import Window
 from rsmamba.models.model_header import ModelFacts
@@ -161,8 +162,9 @@ def open_scene(scene: PathLike, model: ModelFacts, *, config: PredictConfig) -> 
     Returns:
         The open scene.
     """
-    return Scene.open(
+    return open_stacked(
         scene if isinstance(scene, Path) else str(scene),
+        [path if isinstance(path, Path) else str(path) for path in config.extra_bands],
         bidx=config.bidx,
         num_bands=model.in_channels,
         src_nodata=config.src_nodata,

@@ -67,6 +67,28 @@ def test_a_lookalike_is_checked_trained_on_and_predicted(
         assert classes.colormap(1)[1][:3] == (0, 0, 255)
 
 
+def test_heights_are_a_band_from_the_folder_to_the_accuracy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Image and nDSM: trained on together, predicted in one command, and evaluated."""
+    root, run_dir, out = tmp_path / "v", tmp_path / "run", tmp_path / "map.tif"
+    words = ["--dataset", "vaihingen", "--size", "64", "--tiles", "4", "-q"]
+    assert run(["data", "make-isprs", str(root), *words]) == 0
+    changes = [*TINY, "data.ndsm=true", f"data.root={root}", f"trainer.run_dir={run_dir}"]
+    words = [word for change in changes for word in ("--set", change)]
+    assert run(["train", str(CONFIGS / "cvmh_unet_vaihingen.yaml"), *words, "-q"]) == 0
+    image = root / "top/top_mosaic_09cm_area2.tif"
+    (heights,) = (root / "ndsm").glob("*area2*")
+    command = ["predict", str(image), "--model", str(run_dir / "best.safetensors")]
+    assert run([*command, "--out", str(out), "-q"]) == 2
+    assert "4" in capsys.readouterr().err
+    assert run([*command, "--extra-bands", str(heights), "--out", str(out), "-q"]) == 0
+    (labels,) = (root / "gts_for_participants").glob("*area2.tif")
+    words = ["--protocol", "all-classes", "--json"]
+    assert run(["evaluate", str(out), str(labels), *words]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
 def test_faults_are_lines_on_stderr_and_the_status(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
