@@ -5,13 +5,19 @@ from typing import TYPE_CHECKING
 
 from rsmamba.errors import require
 from rsmamba.train.config import ModelConfig, TrainConfig, TrainerConfig
-from rsmamba.train.recipe import LossConfig, OptimiserConfig, ScheduleConfig
+from rsmamba.train.recipe import (
+    DistillationConfig,
+    LossConfig,
+    OptimiserConfig,
+    ScheduleConfig,
+)
 
 if TYPE_CHECKING:
     from rsmamba.train.rehearsal import TrainPlan, rehearse
     from rsmamba.train.run import TrainResult, fit
 
 __all__ = [
+    "DistillationConfig",
     "LossConfig",
     "ModelConfig",
     "OptimiserConfig",

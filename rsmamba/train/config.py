@@ -6,7 +6,12 @@ from typing import Any, Literal
 
 from rsmamba.data import DataConfig
 from rsmamba.errors import OptionError
-from rsmamba.train.recipe import LossConfig, OptimiserConfig, ScheduleConfig
+from rsmamba.train.recipe import (
+    DistillationConfig,
+    LossConfig,
+    OptimiserConfig,
+    ScheduleConfig,
+)
 
 Precision = Literal["32", "bf16", "16"]
 Storage = Literal["float32", "float16"]
@@ -164,6 +169,7 @@ class TrainConfig:
         optimiser: AdamW, clipping and weight averaging.
         schedule: Learning rate over the run.
         loss: What is minimised.
+        distillation: Teacher, if there is one.
     """
 
     data: DataConfig
@@ -172,6 +178,7 @@ class TrainConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
 
     def __post_init__(self) -> None:
         """Check the sections against each other.

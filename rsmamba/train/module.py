@@ -13,7 +13,7 @@ from typing_extensions import override
 from rsmamba.data.chips import Batch
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.config import TrainConfig
-from rsmamba.train.losses import SegmentationLoss
+from rsmamba.train.objective import Objective
 from rsmamba.train.parameters import freeze, learning_rate_factors, parameter_groups
 from rsmamba.train.schedules import learning_rate_factor
 
@@ -27,7 +27,8 @@ class SegmentationModule(lightning.LightningModule):
         class_counts: Training pixels of each class (K,), for class weights that are counted.
 
     Raises:
-        OptionError: If a pattern of the optimiser section matches no parameter.
+        OptionError: If a pattern of the optimiser section matches no parameter, or an option does
+            not fit the network or its teacher.
     """
 
     def __init__(
@@ -36,15 +37,12 @@ class SegmentationModule(lightning.LightningModule):
         super().__init__()
         self.model = model
         self.config = config
-        self.loss = SegmentationLoss(
-            config.loss,
-            ignore_index=config.data.classes.ignore_index,
-            class_counts=class_counts,
-        )
         self._still = freeze(model.network, config.optimiser.frozen)
         self._factors = learning_rate_factors(model.network, config.optimiser)
         decay = config.optimiser.ema_decay
         self.average = average_of(model, decay) if decay else None
+        # Behind the copy, which must not be watched by the heads of the objective.
+        self.objective = Objective(model, config, class_counts=class_counts)
         self.epoch_losses: list[Tensor] = []
         self._elapsed_before = 0.0
         self._started = time.monotonic()
@@ -71,8 +69,11 @@ class SegmentationModule(lightning.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make AdamW; the learning rate is set before each step."""
         options = self.config.optimiser
+        groups = parameter_groups(self.model.network, options.weight_decay, self._factors)
+        if any(True for _ in self.objective.parameters()):
+            groups += parameter_groups(self.objective, options.weight_decay)
         return torch.optim.AdamW(
-            parameter_groups(self.model.network, options.weight_decay, self._factors),
+            groups,
             lr=options.learning_rate,
             betas=options.betas,
         )
@@ -104,7 +105,7 @@ class SegmentationModule(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss of a batch of chips."""
         logits = self.model(batch["pixels"], batch["valid"])
-        loss: Tensor = self.loss(logits, batch["labels"])
+        loss: Tensor = self.objective(logits, batch["pixels"], batch["valid"], batch["labels"])
         self._note(loss.detach())
         return loss
 

@@ -1,4 +1,4 @@
-"""What is minimised and how: the sections loss, optimiser and schedule."""
+"""What is minimised and how: the sections loss, distillation, optimiser and schedule."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Literal
 from rsmamba.errors import OptionError
 
 CountedWeights = Literal["balanced", "sqrt_balanced"]
+DistillationKind = Literal["hard", "soft"]
 LossForm = Literal["counted", "geoseg"]
 ScheduleKind = Literal["cosine", "poly", "cosine_restarts"]
 
@@ -135,6 +136,8 @@ class LossConfig:
             one over the root of its share; None weighs all alike.
         dice_smoothing: Number added to both sides of the Dice quotient, above 0.
         focal_gamma: Exponent of the focal loss; 0 makes it the cross entropy.
+        auxiliary: Weight of the same sum at an auxiliary head on the last map but one of the
+            encoder, which is trained along and not stored; 0 makes no such head, 0.4 is usual.
         form: What cross entropy and Dice are divided by: "counted" is the labelled pixels and the
             classes that the batch's labels hold; "geoseg" is all pixels and all classes, as in
             GeoSeg's loss.
@@ -148,6 +151,7 @@ class LossConfig:
     class_weights: tuple[float, ...] | CountedWeights | None = None
     dice_smoothing: float = 0.05
     focal_gamma: float = 2.0
+    auxiliary: float = 0.0
     form: LossForm = "counted"
 
     def __post_init__(self) -> None:
@@ -167,9 +171,10 @@ class LossConfig:
         if not self.dice_smoothing > 0:
             msg = f"dice_smoothing is {self.dice_smoothing}; give more than 0"
             raise OptionError(msg)
-        if not 0 <= self.focal_gamma < math.inf:
-            msg = f"focal_gamma is {self.focal_gamma}; give 0 or more"
-            raise OptionError(msg)
+        for name in ("focal_gamma", "auxiliary"):
+            if not 0 <= getattr(self, name) < math.inf:
+                msg = f"{name} is {getattr(self, name)}; give 0 or more"
+                raise OptionError(msg)
         self._check_class_weights()
 
     def _check_class_weights(self) -> None:
@@ -179,4 +184,56 @@ class LossConfig:
             return
         if not (all(0 <= w < math.inf for w in weights) and max(weights, default=0) > 0):
             msg = f"class_weights are {weights}; give one of 0 or more a class, not all of them 0"
+            raise OptionError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillationConfig:
+    """A teacher whose answers are learnt beside the labels; none by default.
+
+    Attributes:
+        model: Model file of rsmamba whose answers for each pixel are learnt, or the name of a
+            bundled model; of the same bands and classes.
+        classifier: Name of a timm classifier whose class of the whole chip is learnt at a head on
+            the encoder that is not stored.
+        classifier_weights: File of the classifier's weights; None lets timm download them.
+        kind: "hard" learns the teacher's first class, "soft" its probabilities.
+        weight: Share of the teacher in the loss, above 0 to 1; the labels have the rest.
+        temperature: Divisor of both logits for kind soft, above 0.
+        unlabelled: Learn the answers of `model` in all valid pixels, and not in labelled ones
+            alone.
+    """
+
+    model: str | None = None
+    classifier: str | None = None
+    classifier_weights: str | None = None
+    kind: DistillationKind = "hard"
+    weight: float = 0.5
+    temperature: float = 1.0
+    unlabelled: bool = False
+
+    def __post_init__(self) -> None:
+        """Check ranges, and that there is one teacher at most.
+
+        Raises:
+            OptionError: If there are two teachers, an option is of the other, or a number is
+                outside its range.
+        """
+        if self.model is not None and self.classifier is not None:
+            msg = (
+                f"model is {self.model!r} and classifier {self.classifier!r}; give one teacher, or "
+                "none"
+            )
+            raise OptionError(msg)
+        if self.classifier is None and self.classifier_weights is not None:
+            msg = f"classifier_weights is {self.classifier_weights!r}; give classifier as well"
+            raise OptionError(msg)
+        if self.model is None and self.unlabelled:
+            msg = "unlabelled is true, which needs a teacher that knows pixels; give model as well"
+            raise OptionError(msg)
+        if not 0 < self.weight <= 1 or not 0 < self.temperature < math.inf:
+            msg = (
+                f"weight is {self.weight} and temperature {self.temperature}; give a share above "
+                "0, up to 1, and more than 0"
+            )
             raise OptionError(msg)

@@ -11,7 +11,12 @@ from rsmamba.data import DataConfig
 from rsmamba.errors import ConfigError, OutputError, OutputExistsError
 from rsmamba.train.checkpoints import Checkpoint, part_of
 from rsmamba.train.config import ModelConfig, TrainConfig
-from rsmamba.train.recipe import LossConfig, OptimiserConfig, ScheduleConfig
+from rsmamba.train.recipe import (
+    DistillationConfig,
+    LossConfig,
+    OptimiserConfig,
+    ScheduleConfig,
+)
 
 # Sections that decide what is computed; a run cannot be resumed with other ones.
 _FIXED_SECTIONS = {
@@ -20,6 +25,7 @@ _FIXED_SECTIONS = {
     "optimiser": OptimiserConfig,
     "schedule": ScheduleConfig,
     "loss": LossConfig,
+    "distillation": DistillationConfig,
 }
 # Values that decide it in the section that may change, and some in the others that do not.
 _FIXED_TRAINER_KEYS = ("batch_size", "seed")
