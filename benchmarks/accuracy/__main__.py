@@ -1,7 +1,9 @@
 """Train the rivals and report all methods; run from the root of the repository.
 
 `python -m benchmarks.accuracy train-forest --data FOLDER` and `train-unet --data FOLDER` train the
-rivals, `report --data FOLDER` compares. The test tile is read by `report --split test` alone.
+rivals, `report --data FOLDER` compares. `compare --data FOLDER` trains several networks from
+several seeds with one budget; it continues runs that were begun. The test tile is read with
+`--split test` alone.
 """
 
 import argparse
@@ -15,6 +17,7 @@ RUNS = REPOSITORY / "runs" / "accuracy"
 FOREST = RUNS / "forest.joblib"
 UNET = RUNS / "unet" / "best.safetensors"
 RESULTS = REPOSITORY / "benchmarks" / "results" / "accuracy_dubai.json"
+COMPARISON = REPOSITORY / "benchmarks" / "results" / "comparison_dubai.json"
 
 
 def main() -> None:
@@ -42,7 +45,6 @@ def _parser() -> argparse.ArgumentParser:
 
     unet = commands.add_parser("train-unet", parents=[shared], help="train the U-Net")
     unet.add_argument("--run-dir", type=Path, default=UNET.parent, help="folder of the run")
-    unet.add_argument("--resume", action="store_true", help="continue the run in that folder")
     unet.set_defaults(run=_train_unet)
 
     report = commands.add_parser("report", parents=[shared], help="compare the methods")
@@ -59,7 +61,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--json", type=Path, default=RESULTS, help="results to write")
     report.set_defaults(run=_report)
+    _add_compare(commands.add_parser("compare", parents=[shared], help="networks and seeds"))
     return parser
+
+
+def _add_compare(compare: argparse.ArgumentParser) -> None:
+    """Add the options of the comparison of several networks."""
+    from benchmarks.accuracy.contenders import CONTENDERS
+
+    compare.add_argument("--networks", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    compare.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    compare.add_argument("--runs", type=Path, default=RUNS / "compare", help="folder of all runs")
+    compare.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", dest="changes")
+    compare.add_argument("--split", choices=("validation", "test"), default="validation")
+    compare.add_argument("--json", type=Path, default=COMPARISON, help="results to write")
+    compare.set_defaults(run=_compare)
 
 
 def _train_forest(arguments: argparse.Namespace, source: Source) -> None:
@@ -75,9 +91,10 @@ def _train_forest(arguments: argparse.Namespace, source: Source) -> None:
 
 def _train_unet(arguments: argparse.Namespace, source: Source) -> None:
     """Train the U-Net and name its best epoch."""
-    from benchmarks.accuracy.unet import train_unet
+    from benchmarks.accuracy.contenders import UNET as NAME
+    from benchmarks.accuracy.contenders import train_contender
 
-    result = train_unet(source, arguments.run_dir, resume=arguments.resume)
+    result = train_contender(NAME, source, run_dir=arguments.run_dir, seed=0)
     print(f"{result.best_model}: epoch {result.best.epoch}, mIoU {result.best.mean_iou:.4f}")
 
 
@@ -109,6 +126,28 @@ def _report(arguments: argparse.Namespace, source: Source) -> None:
         # After each method, so that a failure of a later one loses nothing.
         write_results(arguments.json, outcomes, split=arguments.split, scenes=scenes, config=config)
     print(format_table(outcomes, config.data.classes.names))
+    print(f"written: {arguments.json}")
+
+
+def _compare(arguments: argparse.Namespace, source: Source) -> None:
+    """Train what is missing, measure all runs on one split, print the table and write it."""
+    import torch
+
+    from benchmarks.accuracy.comparison import Comparison, comparison_table, write_comparison
+
+    comparison = Comparison(
+        names=arguments.networks,
+        seeds=arguments.seeds,
+        runs=arguments.runs,
+        changes=arguments.changes,
+    )
+    comparison.train(source)
+    torch.set_num_threads(1)
+    outcomes = comparison.measure(source, arguments.split)
+    write_comparison(
+        arguments.json, outcomes, comparison=comparison, source=source, split=arguments.split
+    )
+    print(comparison_table(outcomes))
     print(f"written: {arguments.json}")
 
 

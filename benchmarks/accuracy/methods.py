@@ -6,20 +6,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 
+from benchmarks.accuracy.contenders import UNET, read_contender
 from benchmarks.accuracy.forest import count_forest, read_forest
-from benchmarks.accuracy.unet import read_unet
 from rsmamba.data import LabelledScene
 from rsmamba.metrics import ConfusionMatrix
 from rsmamba.models import SceneModel, load_model
 from rsmamba.train import TrainConfig
 from rsmamba.train.validation import validate
-
-Method = Literal["rsmamba", "forest", "unet"]
-METHODS: tuple[Method, ...] = get_args(Method)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +32,7 @@ class Outcome:
         details: What else identifies the model.
     """
 
-    method: Method
+    method: str
     matrix: ConfusionMatrix
     parameters: int
     train_cpu_seconds: float | None
@@ -86,11 +83,39 @@ def measure_network(
     Returns:
         Scores and costs.
     """
-    model = read_unet(Path(path), config) if method == "unet" else load_model(path, device="cpu")
+    model = (
+        read_contender(UNET, Path(path), config)
+        if method == "unet"
+        else load_model(path, device="cpu")
+    )
+    history = history or Path(path).parent / "history.csv"
+    return measure_model(model, scenes=scenes, config=config, history=history, method=method)
+
+
+def measure_model(
+    model: SceneModel,
+    *,
+    scenes: Sequence[LabelledScene],
+    config: TrainConfig,
+    history: Path,
+    method: str,
+) -> Outcome:
+    """Predict whole scenes with a model in memory, in tiles as validation does.
+
+    Args:
+        model: The model.
+        scenes: Scenes of the split.
+        config: Training configuration, for tile size and classes.
+        history: The training run's log.
+        method: What to call it.
+
+    Returns:
+        Scores and costs.
+    """
     tile, overlap = config.trainer.validation_tile, config.trainer.validation_overlap
     _warm_up(model, tile)
     matrix, cost = _timed(lambda: validate(model, scenes, tile=tile, overlap=overlap), scenes)
-    log = read_history(history or Path(path).parent / "history.csv")
+    log = read_history(history)
     return Outcome(
         method=method,
         matrix=matrix,

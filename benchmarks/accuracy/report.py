@@ -84,12 +84,19 @@ def write_results(
     results["splits"][split] = {
         "scenes": len(scenes),
         "pixels": sum(scene.height * scene.width for scene in scenes),
-        "machine": describe_machine(),
-        "versions": {name: metadata.version(name) for name in _PACKAGES},
-        "methods": {outcome.method: _plain(outcome) for outcome in outcomes},
+        **describe_run(),
+        "methods": {outcome.method: describe_outcome(outcome) for outcome in outcomes},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def describe_run() -> dict[str, Any]:
+    """Return the machine and the versions of what decides the numbers."""
+    return {
+        "machine": describe_machine(),
+        "versions": {name: metadata.version(name) for name in _PACKAGES},
+    }
 
 
 def describe_machine() -> dict[str, Any]:
@@ -120,8 +127,15 @@ def _cells(outcome: Outcome) -> list[str]:
     ]
 
 
-def _plain(outcome: Outcome) -> dict[str, Any]:
-    """One method for JSON."""
+def describe_outcome(outcome: Outcome) -> dict[str, Any]:
+    """Return one method's scores and costs as plain values.
+
+    Args:
+        outcome: What was measured.
+
+    Returns:
+        Values for JSON.
+    """
     scores = compute_scores(outcome.matrix.counts)
     return {
         "mean_iou": scores.mean_iou,

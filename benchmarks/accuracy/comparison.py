@@ -1,0 +1,146 @@
+"""Several networks, each trained from several seeds with one budget, and their mean and spread."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy.contenders import read_contender, train_contender
+from benchmarks.accuracy.methods import Outcome, measure_model
+from benchmarks.accuracy.report import describe_outcome, describe_run
+from benchmarks.accuracy.split import Source, Split, scenes_of
+from rsmamba.metrics import compute_scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Which networks are compared, and how.
+
+    Attributes:
+        names: Networks.
+        seeds: Seeds of each.
+        runs: Folder with one folder a run.
+        changes: Changes to the training configuration that all share, such as "trainer.epochs=8".
+    """
+
+    names: Sequence[str]
+    seeds: Sequence[int]
+    runs: Path
+    changes: Sequence[str] = ()
+
+    def run_dir(self, name: str, seed: int) -> Path:
+        """Folder of one run."""
+        return self.runs / f"{name.replace('+', '_')}_seed{seed}"
+
+    def train(self, source: Source) -> None:
+        """Train what is not trained yet, seed by seed so that any stop leaves whole rounds.
+
+        Args:
+            source: Configuration and data.
+        """
+        for seed in self.seeds:
+            for name in self.names:
+                result = train_contender(
+                    name,
+                    source,
+                    run_dir=self.run_dir(name, seed),
+                    seed=seed,
+                    changes=self.changes,
+                )
+                print(
+                    f"{name} seed {seed}: epoch {result.best.epoch}, validation mIoU "
+                    f"{result.best.mean_iou:.4f}, {result.records[-1].cpu_seconds:.0f} CPU-s",
+                    flush=True,
+                )
+
+    def measure(self, source: Source, split: Split) -> dict[str, list[Outcome]]:
+        """Predict whole scenes with the best epoch of every run.
+
+        Args:
+            source: Configuration and data.
+            split: Which scenes.
+
+        Returns:
+            An outcome a seed, by network.
+        """
+        config = source.load(*self.changes)
+        scenes = scenes_of(config, split)
+        return {
+            name: [
+                measure_model(
+                    read_contender(name, self.run_dir(name, seed) / "best.safetensors", config),
+                    scenes=scenes,
+                    config=config,
+                    history=self.run_dir(name, seed) / "history.csv",
+                    method=name,
+                )
+                for seed in self.seeds
+            ]
+            for name in self.names
+        }
+
+
+def comparison_table(outcomes: Mapping[str, Sequence[Outcome]]) -> str:
+    """Write one row a network: mean and spread over the seeds, in percent.
+
+    Args:
+        outcomes: An outcome a seed, by network.
+
+    Returns:
+        A table in Markdown.
+    """
+    rows = [
+        "| network | parameters | mIoU | spread | OA | train CPU-s |",
+        "| --- |" + " ---: |" * 5,
+    ]
+    for name, runs in outcomes.items():
+        scores = [compute_scores(run.matrix.counts) for run in runs]
+        ious = [100 * score.mean_iou for score in scores]
+        accuracy = statistics.fmean(100 * score.overall_accuracy for score in scores)
+        cost = statistics.fmean(run.train_cpu_seconds or 0.0 for run in runs)
+        rows.append(
+            f"| {name} | {runs[0].parameters:,} | {statistics.fmean(ious):.1f} | "
+            f"{min(ious):.1f} to {max(ious):.1f} | {accuracy:.1f} | {cost:,.0f} |"
+        )
+    return "\n".join(rows)
+
+
+def write_comparison(
+    path: Path,
+    outcomes: Mapping[str, Sequence[Outcome]],
+    *,
+    comparison: Comparison,
+    source: Source,
+    split: Split,
+) -> None:
+    """Store the outcomes of one split; what the file says of other splits stays.
+
+    Args:
+        path: JSON file, made or changed.
+        outcomes: An outcome a seed, by network.
+        comparison: What was compared.
+        source: Configuration and data.
+        split: Split that was measured.
+    """
+    config = source.load(*comparison.changes)
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    results: dict[str, Any] = {
+        "budget": {
+            "epochs": config.trainer.epochs,
+            "chips_per_epoch": config.data.chips_per_epoch,
+            "batch_size": config.trainer.batch_size,
+            "chip": config.data.chip,
+        },
+        "seeds": list(comparison.seeds),
+        "changes": list(comparison.changes),
+        "splits": stored.get("splits", {}),
+    }
+    results["splits"][split] = describe_run() | {
+        "networks": {
+            name: [describe_outcome(run) for run in runs] for name, runs in outcomes.items()
+        }
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
