@@ -19,6 +19,7 @@ from typing_extensions import override
 from rsmamba.errors import OptionError
 from rsmamba.models.fusion import FusionConfig, MultiFrequencyFusion
 from rsmamba.models.layers.cvss_block import LocalBranchConfig
+from rsmamba.models.layers.detail import DetailHead, DetailStem
 from rsmamba.models.layers.drop_path import linear_rates
 from rsmamba.models.layers.initialisation import initialise_linear
 from rsmamba.models.layers.padding import pad_to_multiple
@@ -49,6 +50,8 @@ class CVMHUNetConfig:
         drop_path: Drop rate of the deepest encoder block; rates fall linearly towards the ends.
         dct_size: "native" applies the frequency images at the size of the maps; "published" pools
             the maps to the sides they have for an input of 256 pixels.
+        detail: Channels of convolutions at full resolution, twice as many at half of it, before the
+            patch embedding and behind the decoder; 0 leaves them out, as published.
         local: Choices inside the paper's block.
         skip: Choices inside the fusion.
     """
@@ -64,6 +67,7 @@ class CVMHUNetConfig:
     ssm_ratio: float = 2.0
     drop_path: float = 0.2
     dct_size: Literal["native", "published"] = "native"
+    detail: int = 0
     local: LocalBranchConfig = field(default_factory=LocalBranchConfig)
     skip: FusionConfig = field(default_factory=FusionConfig)
 
@@ -73,6 +77,9 @@ class CVMHUNetConfig:
         Raises:
             OptionError: If the width does not fit the head or a stage has no block.
         """
+        if self.detail < 0:
+            message = f"detail is {self.detail}; give a number of channels, or 0 for none"
+            raise OptionError(message)
         if self.dim < 4 or self.dim % 4:
             message = f"dim is {self.dim}; give a multiple of 4, because the head divides it by 4"
             raise OptionError(message)
@@ -97,7 +104,12 @@ class CVMHUNet(nn.Module):
         super().__init__()
         config = CVMHUNetConfig() if config is None else config
         dims = [config.dim * 2**level for level in range(4)]
-        self.patch_embed = PatchEmbed(in_channels, config.dim)
+        self.detail_stem: DetailStem | None = None
+        if config.detail:
+            self.detail_stem = DetailStem(in_channels, width=config.detail)
+            self.patch_embed = PatchEmbed(2 * config.detail, config.dim, patch=2)
+        else:
+            self.patch_embed = PatchEmbed(in_channels, config.dim)
         self.encoder = _stages(config, dims=dims, depths=config.encoder_depths)
         self.mergings = nn.ModuleList(PatchMerging(dim) for dim in dims[:-1])
         # The decoder runs from coarse to fine, so its widths and drop rates run backwards.
@@ -106,8 +118,12 @@ class CVMHUNet(nn.Module):
         )
         self.expandings = nn.ModuleList(PatchExpanding(dim) for dim in dims[:0:-1])
         self.fusions = nn.ModuleList(_fusions(config, dims=dims))
-        self.final_expanding = PatchExpanding(config.dim, factor=4)
-        self.head = nn.Conv2d(config.dim // 4, num_classes, kernel_size=1)
+        self.head: nn.Module
+        if config.detail:
+            self.head = DetailHead(config.dim, num_classes=num_classes, width=config.detail)
+        else:
+            self.final_expanding = PatchExpanding(config.dim, factor=4)
+            self.head = nn.Conv2d(config.dim // 4, num_classes, kernel_size=1)
         self.apply(initialise_linear)
 
     @override
@@ -121,7 +137,9 @@ class CVMHUNet(nn.Module):
             Logits (B, num_classes, H, W).
         """
         height, width = image.shape[-2:]
-        features = self.patch_embed(pad_to_multiple(image, INPUT_MULTIPLE))
+        image = pad_to_multiple(image, INPUT_MULTIPLE)
+        details = None if self.detail_stem is None else self.detail_stem(image)
+        features = self.patch_embed(image if details is None else details[1])
         skips = []
         for level, stage in enumerate(self.encoder):
             skips.append(features)
@@ -132,9 +150,11 @@ class CVMHUNet(nn.Module):
             if level > 0:
                 features = self.expandings[level - 1](features)
             features = self._fuse(level, encoded=skips[-1 - level], decoded=stage(features))
-        expanded = self.final_expanding(features).permute(0, 3, 1, 2)
-        logits: torch.Tensor = self.head(expanded)[..., :height, :width]
-        return logits
+        if details is not None:
+            with_detail: torch.Tensor = self.head(features, details)
+            return with_detail[..., :height, :width]
+        logits: torch.Tensor = self.head(self.final_expanding(features).permute(0, 3, 1, 2))
+        return logits[..., :height, :width]
 
     def _fuse(self, level: int, *, encoded: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
         """Join the two maps of a decoder level, both (B, H, W, C)."""

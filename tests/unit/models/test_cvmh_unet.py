@@ -14,6 +14,7 @@ from rsmamba.models.fusion import (
     MultiFrequencyPooling,
     adaptive_kernel,
 )
+from rsmamba.models.layers.detail import DetailHead, DetailStem
 from rsmamba.models.layers.drop_path import DropPath
 from rsmamba.models.layers.patch import PatchExpanding, PatchMerging
 from rsmamba.models.layers.stage import Stage
@@ -224,3 +225,36 @@ def test_a_network_needs_a_class_and_a_band() -> None:
     """Zero of either is refused."""
     with pytest.raises(OptionError, match="num_classes 0 and in_channels 3"):
         create_model("cvmh_unet", num_classes=0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 70), (64, 96)])
+def test_the_detail_head_scores_any_size(size: tuple[int, int]) -> None:
+    network = tiny(detail=4).eval()
+    with torch.inference_mode():
+        assert network(torch.randn(2, 3, *size)).shape == (2, 4, *size)
+
+
+def test_the_detail_head_tells_single_pixels_apart() -> None:
+    torch.manual_seed(0)
+    stem = DetailStem(3, width=4).eval()
+    head = DetailHead(8, num_classes=4, width=4).eval()
+    image, features = torch.randn(1, 3, 32, 32), torch.randn(1, 8, 8, 8)
+    changed = image.clone()
+    changed[0, :, 15, 16] += 3
+    with torch.inference_mode():
+        logits = [head(features, stem(pixels)) for pixels in (image, changed)]
+    difference = (logits[1] - logits[0]).abs().amax(dim=1)[0]
+    assert difference[15, 16] > 1e-4
+    assert difference[:6].max() == 0
+    assert difference[:, 27:].max() == 0
+
+
+def test_the_published_network_has_no_detail() -> None:
+    names = {name.partition(".")[0] for name, _ in tiny().named_parameters()}
+    with_detail = {name.partition(".")[0] for name, _ in tiny(detail=4).named_parameters()}
+    assert with_detail ^ names == {"detail_stem", "final_expanding"}
+
+
+def test_a_negative_width_of_the_detail_head_is_refused() -> None:
+    with pytest.raises(OptionError, match="detail is -1; give a number of channels, or 0"):
+        tiny(detail=-1)
