@@ -1,5 +1,6 @@
 """``rsmamba train``: train a network by a configuration file."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,7 +39,9 @@ def train(
     from rsmamba.config import load_config
     from rsmamba.train import TrainConfig
 
-    console.configure(quiet=quiet, verbose=1)
+    # Of the processes of a run on several devices, which all are this command, one speaks.
+    silent = os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("NODE_RANK", "0") != "0"
+    console.configure(quiet=quiet or silent, verbose=1)
     changes = [*(overrides or []), *(["trainer.resume=true"] if resume else [])]
     run = load_config(config, TrainConfig, overrides=changes)
     # Takes seconds to import, so that a wrong configuration is told before.
@@ -49,7 +52,7 @@ def train(
         console.show(plan.to_dict(), text=lambda: _plan_text(plan), as_json=as_json)
         return
     result = fit(run)
-    console.show(_summary(result), text=lambda: _text(result), as_json=as_json)
+    console.show(_summary(result), text=lambda: _text(result), as_json=as_json and not silent)
 
 
 def _plan_text(plan: "TrainPlan") -> str:

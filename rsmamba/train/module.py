@@ -112,7 +112,7 @@ class SegmentationModule(lightning.LightningModule):
     def _note(self, loss: Tensor) -> None:
         """Keep the loss of a batch, of which each device has a part."""
         if self.trainer.world_size > 1:
-            loss = cast(Tensor, self.all_gather(loss)).mean()
+            loss = cast(Tensor, self.trainer.strategy.reduce(loss, reduce_op="mean"))
         self.epoch_losses.append(loss)
 
     @override

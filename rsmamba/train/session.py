@@ -21,9 +21,10 @@ def torch_session(threads: int | None) -> Iterator[None]:
         Nothing.
     """
     before = torch.get_num_threads()
-    lightning_logger = logging.getLogger("lightning.pytorch")
-    level = lightning_logger.level
-    lightning_logger.setLevel(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     if threads is not None:
         torch.set_num_threads(threads)
     try:
@@ -36,12 +37,15 @@ def torch_session(threads: int | None) -> Iterator[None]:
             warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that end")
             # Steps are logged by ourselves, however few there are.
             warnings.filterwarnings("ignore", message="The number of training batches .* is small")
+            # Small kernels have several right memory layouts; DDP copies those it did not foresee.
+            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
             # Lightning 2.6 still builds a class that torch 2.15 has renamed.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
             yield
     finally:
         torch.set_num_threads(before)
-        lightning_logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

@@ -56,9 +56,52 @@ def test_there_are_configurations() -> None:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_configurations_load_and_name_a_network(path: Path) -> None:
     config = load_config(path, TrainConfig)
-    describe_architecture(config.model.name, **config.model.options)
+    described = describe_architecture(config.model.name, **config.model.options)
+    assert described.name == config.model.name
     assert config.trainer.run_dir.parts[0] == "runs"
     assert not config.data.root.is_absolute()
+
+
+def test_every_encoder_family_has_a_configuration() -> None:
+    names = {load_config(path, TrainConfig).model.name for path in CONFIGS}
+    encoders = {name.partition("+")[0].partition("_")[0] for name in names}
+    assert encoders == {"cvmh", "vmamba", "vssd", "groupmamba", "plainmamba", "vim", "vim2"}
+
+
+@pytest.mark.parametrize(
+    ("stem", "options"),
+    [
+        (
+            "vssd_micro_vaihingen",
+            "{encoder: {embed_dim: 16, depths: [1, 1, 1, 1]}, decoder: {channels: 32}}",
+        ),
+        ("geoseg_vaihingen", "{encoder: {dims: [16, 32, 64, 128], depths: [1, 1, 1, 1]}}"),
+    ],
+)
+def test_recipes_train_a_step_on_a_lookalike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stem: str, options: str
+) -> None:
+    """Forward, backward and step, with a narrower network and smaller chips."""
+    root = tmp_path / "v"
+    words = ["--dataset", "vaihingen", "--size", "64", "--tiles", "4", "-q"]
+    assert run(["data", "make-isprs", str(root), *words]) == 0
+    changes = [
+        f"data.root={root}",
+        f"model.options={options}",
+        f"trainer.run_dir={tmp_path / 'run'}",
+        "data.chip=64",
+        "data.chips_per_epoch=2",
+        "trainer.batch_size=2",
+        "trainer.epochs=1",
+        "trainer.threads=1",
+        "trainer.device=cpu",
+        "trainer.loggers={}",
+        "trainer.validation_tile=64",
+        "trainer.validation_overlap=0",
+    ]
+    words = [word for change in changes for word in ("--set", change)]
+    assert run(["train", str(ROOT / f"configs/train/{stem}.yaml"), *words, "--json", "-q"]) == 0
+    assert 0 <= json.loads(capsys.readouterr().out)["mean_iou"] <= 1
 
 
 def test_default_model_never_sees_its_test_tile(shared_data: Path) -> None:
