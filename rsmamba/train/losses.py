@@ -5,6 +5,7 @@ take logits in any floating-point type and compute in float32.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -266,12 +267,13 @@ def counted_weights(class_counts: Sequence[int], kind: CountedWeights) -> tuple[
 
 def _class_weights(config: LossConfig, class_counts: Sequence[int] | None) -> Tensor | None:
     weights = config.class_weights
-    if weights is None or isinstance(weights, tuple):
+    if not isinstance(weights, str):
         return None if weights is None else torch.tensor(weights)
     if class_counts is None:
         msg = f"class_weights is {weights!r}, which needs the pixels of each class; give them"
         raise OptionError(msg)
-    return torch.tensor(counted_weights(class_counts, weights), dtype=torch.float32)
+    counted = counted_weights(class_counts, cast(CountedWeights, weights))
+    return torch.tensor(counted, dtype=torch.float32)
 
 
 def _pixel_weights(labels: Tensor, class_weights: Tensor | None, ignore_index: int) -> Tensor:

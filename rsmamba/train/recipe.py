@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from rsmamba.errors import OptionError
 
@@ -148,7 +148,7 @@ class LossConfig:
     focal: float = 0.0
     lovasz: float = 0.0
     label_smoothing: float = 0.05
-    class_weights: tuple[float, ...] | CountedWeights | None = None
+    class_weights: tuple[float, ...] | str | None = None
     dice_smoothing: float = 0.05
     focal_gamma: float = 2.0
     auxiliary: float = 0.0
@@ -178,10 +178,16 @@ class LossConfig:
         self._check_class_weights()
 
     def _check_class_weights(self) -> None:
-        """Refuse weights that weigh nothing."""
+        """Refuse unknown words and weights that weigh nothing."""
         weights = self.class_weights
-        if not isinstance(weights, tuple):
+        if weights is None or weights in get_args(CountedWeights):
             return
+        if isinstance(weights, str):
+            msg = (
+                f"class_weights is {weights!r}; give one number a class, or "
+                f"{' or '.join(get_args(CountedWeights))}"
+            )
+            raise OptionError(msg)
         if not (all(0 <= w < math.inf for w in weights) and max(weights, default=0) > 0):
             msg = f"class_weights are {weights}; give one of 0 or more a class, not all of them 0"
             raise OptionError(msg)

@@ -90,6 +90,10 @@ def test_wrong_kinds_of_schedules_are_refused(values: dict[str, Any], match: str
         ({"dice_smoothing": 0.0}, "dice_smoothing is 0.0; give more than 0"),
         ({"focal_gamma": -1.0}, "focal_gamma is -1.0; give 0 or more"),
         ({"auxiliary": -0.4}, "auxiliary is -0.4; give 0 or more"),
+        (
+            {"class_weights": "even"},
+            "class_weights is 'even'; give one .* balanced or sqrt_balanced",
+        ),
         ({"class_weights": (1.0, -1.0)}, "class_weights are .1.0, -1.0.; give one of 0 or more"),
         ({"class_weights": (0.0, 0.0)}, "not all of them 0"),
         ({"class_weights": ()}, "give one of 0 or more a class"),
