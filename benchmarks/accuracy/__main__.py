@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 
     unet = commands.add_parser("train-unet", parents=[shared], help="train the U-Net")
     unet.add_argument("--run-dir", type=Path, default=UNET.parent, help="folder of the run")
+    _add_changes(unet)
     unet.set_defaults(run=_train_unet)
 
     report = commands.add_parser("report", parents=[shared], help="compare the methods")
@@ -72,10 +73,15 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
     compare.add_argument("--networks", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     compare.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     compare.add_argument("--runs", type=Path, default=RUNS / "compare", help="folder of all runs")
-    compare.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", dest="changes")
+    _add_changes(compare)
     compare.add_argument("--split", choices=("validation", "test"), default="validation")
     compare.add_argument("--json", type=Path, default=COMPARISON, help="results to write")
     compare.set_defaults(run=_compare)
+
+
+def _add_changes(command: argparse.ArgumentParser) -> None:
+    """Let a command change values of the training configuration."""
+    command.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", dest="changes")
 
 
 def _train_forest(arguments: argparse.Namespace, source: Source) -> None:
@@ -94,7 +100,9 @@ def _train_unet(arguments: argparse.Namespace, source: Source) -> None:
     from benchmarks.accuracy.contenders import UNET as NAME
     from benchmarks.accuracy.contenders import train_contender
 
-    result = train_contender(NAME, source, run_dir=arguments.run_dir, seed=0)
+    result = train_contender(
+        NAME, source, run_dir=arguments.run_dir, seed=0, changes=arguments.changes
+    )
     print(f"{result.best_model}: epoch {result.best.epoch}, mIoU {result.best.mean_iou:.4f}")
 
 

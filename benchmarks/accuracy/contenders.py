@@ -67,14 +67,14 @@ CONTENDERS: dict[str, Contender] = {
         model="vssd_micro+unet",
         options={
             "encoder": {"embed_dim": 32, "depths": [2, 2, 4, 2], "drop_path": 0.1},
-            "decoder": {"dim": 24},
+            "decoder": {"dim": 24, "detail": 12},
         },
     ),
     "groupmamba+unet": Contender(
         model="groupmamba_tiny+unet",
         options={
             "encoder": {"embed_dims": [32, 64, 128, 192], "depths": [2, 2, 4, 2]},
-            "decoder": {"dim": 24},
+            "decoder": {"dim": 24, "detail": 12},
         },
     ),
     "unet_resnet18": Contender(make=_unet("resnet18")),

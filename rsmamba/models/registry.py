@@ -140,8 +140,13 @@ def create_model(name: str, *, num_classes: int, in_channels: int = 3, **options
     encoder_name, decoder_name = _parts(name)
     family, _ = find_encoder(encoder_name)
     encoder = family.make_encoder(config.encoder, in_channels=in_channels)
-    decoder = DECODERS[decoder_name].make(
-        encoder.out_channels, encoder.strides, num_classes=num_classes, config=config.decoder
+    entry = DECODERS[decoder_name]
+    decoder = entry.make(
+        encoder.out_channels,
+        encoder.strides,
+        num_classes=num_classes,
+        config=config.decoder,
+        **({"image_channels": in_channels} if entry.sees_image else {}),
     )
     return segmenter.Segmenter(encoder, decoder)
 

@@ -31,5 +31,5 @@ class Segmenter(nn.Module):
         height, width = image.shape[-2:]
         # Some encoders drop the pixels that do not fill a last patch; none of ours may be lost.
         padded = pad_to_multiple(image, INPUT_MULTIPLE)
-        logits: torch.Tensor = self.decoder(self.encoder(padded), padded.shape[-2:])
+        logits: torch.Tensor = self.decoder(self.encoder(padded), padded)
         return logits[..., :height, :width]

@@ -92,7 +92,7 @@ def test_tiny_images_are_scored(small_encoder: Small, side: int) -> None:
         ("vsd_tiny+unet", {}, "no encoder is called 'vsd_tiny'"),
         ("cvmh", {}, "no network is called 'cvmh'"),
         ("vssd_tiny+unet", {"dim": 8}, "unknown option 'dim' of vssd_tiny.unet; give options of"),
-        ("vssd_tiny+unet", {"decoder": {"dim": 7}}, "dim is 7 and depth 1; give a dim that is"),
+        ("vssd_tiny+unet", {"decoder": {"dim": 7}}, "dim is 7, depth 1 and detail 0; give a dim"),
         ("vssd_tiny+unet", {"encoder": {"d": 7}}, "unknown option 'd'"),
     ],
 )

@@ -20,11 +20,13 @@ class DecoderEntry:
         summary: One line on what it is.
         config: Configuration dataclass.
         make: Builds it from the channels and strides of an encoder.
+        sees_image: Whether it may look at the pixels too, and is built with their channels.
     """
 
     summary: str
     config: type[Any]
     make: Callable[..., Decoder]
+    sees_image: bool = False
 
 
 DECODERS: dict[str, DecoderEntry] = {
@@ -32,6 +34,7 @@ DECODERS: dict[str, DecoderEntry] = {
         summary="CVMH-UNet's decoder with multi-frequency (DCT) fusion of the skips",
         config=UNetConfig,
         make=UNetDecoder,
+        sees_image=True,
     ),
     "upernet": DecoderEntry(
         summary="UPerNet: pyramid pooling and a feature pyramid (arXiv 1807.10221)",

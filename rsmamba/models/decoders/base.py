@@ -12,12 +12,12 @@ class Decoder(nn.Module, ABC):
 
     @override
     @abstractmethod
-    def forward(self, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
         """Score every pixel.
 
         Args:
             maps: Maps (B, C_i, H_i, W_i) of an encoder, from fine to coarse.
-            size: Height H and width W of the image.
+            image: The image (B, C, H, W) that they come from.
 
         Returns:
             Logits (B, K, H, W).

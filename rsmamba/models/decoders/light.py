@@ -79,7 +79,7 @@ class LightDecoder(Decoder):
         self.head = nn.Conv2d(config.channels, num_classes, kernel_size=1)
 
     @override
-    def forward(self, maps: Sequence[torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
+    def forward(self, maps: Sequence[torch.Tensor], image: torch.Tensor) -> torch.Tensor:
         total: torch.Tensor = self.projections[0](maps[0])
         finest = total.shape[-2:]
         for level in range(1, len(self.projections)):
@@ -87,4 +87,4 @@ class LightDecoder(Decoder):
             projected = self.projections[level](maps[level])
             total = total + enlarge(projected, factor=factor, size=finest)
         logits = self.head(self.dropout(self.act(self.norm(total))))
-        return enlarge(logits, factor=self.strides[0], size=size)
+        return enlarge(logits, factor=self.strides[0], size=image.shape[-2:])

@@ -19,6 +19,7 @@ from rsmamba.errors import OptionError
 from rsmamba.models.decoders.base import Decoder
 from rsmamba.models.fusion import FusionConfig, MultiFrequencyFusion
 from rsmamba.models.layers.cvss_block import LocalBranchConfig
+from rsmamba.models.layers.detail import DetailHead, DetailStem
 from rsmamba.models.layers.drop_path import linear_rates
 from rsmamba.models.layers.patch import PatchExpanding
 from rsmamba.models.layers.stage import Stage
@@ -42,6 +43,8 @@ class UNetConfig:
         d_state: State size of the scan.
         ssm_ratio: Inner channels of the mixer as a multiple of its channels.
         drop_path: Drop rate of the coarsest block; rates fall linearly to the finest.
+        detail: Channels of convolutions on the image itself at full resolution, twice as many at
+            half of it, that join the finest map on its way to the pixels; 0 for none.
         dct_size: "published" pools maps to the sides they have for an input of 256 pixels before
             the basis images are applied; "native" applies them at the size of the maps.
         local: Choices inside the block.
@@ -57,6 +60,7 @@ class UNetConfig:
     d_state: int = 1
     ssm_ratio: float = 2.0
     drop_path: float = 0.0
+    detail: int = 0
     dct_size: Literal["native", "published"] = "published"
     local: LocalBranchConfig = field(default_factory=LocalBranchConfig)
     skip: FusionConfig = field(default_factory=FusionConfig)
@@ -65,12 +69,13 @@ class UNetConfig:
         """Check the fields.
 
         Raises:
-            OptionError: If the width does not fit the head or a level has no block.
+            OptionError: If the width does not fit the head, a level has no block, or detail is
+                negative.
         """
-        if self.dim < 4 or self.dim % 4 or self.depth < 1:
+        if self.dim < 4 or self.dim % 4 or self.depth < 1 or self.detail < 0:
             message = (
-                f"dim is {self.dim} and depth {self.depth}; give a dim that is a multiple of 4 "
-                "and a depth of at least 1"
+                f"dim is {self.dim}, depth {self.depth} and detail {self.detail}; give a dim that "
+                "is a multiple of 4, a depth of at least 1 and a detail of at least 0"
             )
             raise OptionError(message)
 
@@ -82,6 +87,7 @@ class UNetDecoder(Decoder):
         in_channels: Channels of the encoder's maps, from fine to coarse.
         strides: Image pixels per pixel of each map.
         num_classes: Channels of the logits.
+        image_channels: Channels of the image.
         config: Size and choices; None takes the defaults.
     """
 
@@ -91,6 +97,7 @@ class UNetDecoder(Decoder):
         strides: Sequence[int],
         *,
         num_classes: int,
+        image_channels: int = 3,
         config: UNetConfig | None = None,
     ) -> None:
         super().__init__()
@@ -108,11 +115,16 @@ class UNetDecoder(Decoder):
         )
         self.expandings = nn.ModuleList(PatchExpanding(dim) for dim in dims[1:])
         self.fusions = nn.ModuleList(_fusions(config, dims=dims, strides=strides))
-        self.final_expanding = PatchExpanding(config.dim, factor=4)
-        self.head = nn.Conv2d(config.dim // 4, num_classes, kernel_size=1)
+        self.detail_stem: DetailStem | None = None
+        if config.detail:
+            self.detail_stem = DetailStem(image_channels, width=config.detail)
+            self.detail_head = DetailHead(config.dim, num_classes=num_classes, width=config.detail)
+        else:
+            self.final_expanding = PatchExpanding(config.dim, factor=4)
+            self.head = nn.Conv2d(config.dim // 4, num_classes, kernel_size=1)
 
     @override
-    def forward(self, maps: Sequence[torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
+    def forward(self, maps: Sequence[torch.Tensor], image: torch.Tensor) -> torch.Tensor:
         encoded = [
             lateral(feature.permute(0, 2, 3, 1))
             for lateral, feature in zip(self.laterals, maps, strict=True)
@@ -122,8 +134,16 @@ class UNetDecoder(Decoder):
             if level < len(encoded) - 1:
                 decoded = _expanded(self.expandings[level], decoded, encoded[level].shape[1:3])
             decoded = self._fuse(level, encoded=encoded[level], decoded=self.stages[level](decoded))
-        pixels = _expanded(self.final_expanding, decoded, size)
-        logits: torch.Tensor = self.head(pixels.permute(0, 3, 1, 2))
+        return self._score(decoded, image)
+
+    def _score(self, decoded: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        """Turn the finest map (B, H', W', C) into logits (B, K, H, W)."""
+        logits: torch.Tensor
+        if self.detail_stem is None:
+            pixels = _expanded(self.final_expanding, decoded, image.shape[-2:])
+            logits = self.head(pixels.permute(0, 3, 1, 2))
+        else:
+            logits = self.detail_head(decoded, self.detail_stem(image))
         return logits
 
     def _fuse(self, level: int, *, encoded: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:

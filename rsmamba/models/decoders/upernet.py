@@ -120,7 +120,7 @@ class UPerNetDecoder(Decoder):
         self.head = nn.Conv2d(channels, num_classes, kernel_size=1)
 
     @override
-    def forward(self, maps: Sequence[torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
+    def forward(self, maps: Sequence[torch.Tensor], image: torch.Tensor) -> torch.Tensor:
         pyramid = self._pyramid(maps)
         finest = pyramid[0].shape[-2:]
         joined = torch.cat(
@@ -131,7 +131,7 @@ class UPerNetDecoder(Decoder):
             dim=1,
         )
         logits = self.head(self.dropout(self.fuse(joined)))
-        return enlarge(logits, factor=self.strides[0], size=size)
+        return enlarge(logits, factor=self.strides[0], size=image.shape[-2:])
 
     def _pyramid(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Compute the maps (B, channels, H_i, W_i) of all levels, from fine to coarse."""

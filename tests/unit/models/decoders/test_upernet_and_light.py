@@ -30,6 +30,10 @@ def make(kind: type[Any], strides: Sequence[int] = STRIDES, *, norm: str = "batc
     return decoder
 
 
+def image_of(height: int, width: int) -> Tensor:
+    return torch.zeros(2, 3, height, width)
+
+
 def draw_maps(height: int, width: int, *, strides: Sequence[int] = STRIDES) -> list[Tensor]:
     generator = torch.Generator().manual_seed(height + width)
     sides = [(-(-height // stride), -(-width // stride)) for stride in strides]
@@ -51,7 +55,7 @@ def test_logits_have_the_size_of_the_image(
     kind: type[Any], strides: Sequence[int], height: int, width: int
 ) -> None:
     decoder = make(kind, strides).eval()
-    logits = decoder(draw_maps(height, width, strides=strides), (height, width))
+    logits = decoder(draw_maps(height, width, strides=strides), image_of(height, width))
     assert logits.shape == (2, 3, height, width)
     assert logits.isfinite().all()
 
@@ -60,7 +64,7 @@ def test_logits_have_the_size_of_the_image(
 @pytest.mark.parametrize("norm", ["batch", "group"])
 def test_gradient_reaches_every_parameter(kind: type[Any], norm: str) -> None:
     decoder = make(kind, norm=norm)
-    decoder(draw_maps(97, 131), (97, 131)).square().mean().backward()
+    decoder(draw_maps(97, 131), image_of(97, 131)).square().mean().backward()
     for name, parameter in decoder.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
@@ -71,7 +75,7 @@ def test_group_norm_learns_from_one_image(kind: type[Any]) -> None:
     """BatchNorm has a single value a channel where the whole map is pooled to one pixel."""
     decoder = make(kind, norm="group")
     maps = [features[:1] for features in draw_maps(40, 40)]
-    decoder(maps, (40, 40)).mean().backward()
+    decoder(maps, image_of(40, 40)).mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in decoder.parameters())
 
 
@@ -79,10 +83,10 @@ def test_group_norm_learns_from_one_image(kind: type[Any]) -> None:
 def test_every_map_counts(kind: type[Any]) -> None:
     decoder = make(kind).eval()
     maps = draw_maps(64, 96)
-    logits = decoder(maps, (64, 96))
+    logits = decoder(maps, image_of(64, 96))
     for level in range(len(maps)):
         changed = [m + (1.0 if index == level else 0.0) for index, m in enumerate(maps)]
-        assert (decoder(changed, (64, 96)) - logits).abs().max() > 1e-4
+        assert (decoder(changed, image_of(64, 96)) - logits).abs().max() > 1e-4
 
 
 def test_light_head_is_the_head_of_segformer() -> None:
@@ -106,7 +110,7 @@ def test_light_head_is_the_head_of_segformer() -> None:
     joined = torch.einsum("oc,bchw->bohw", second, torch.cat(enlarged, dim=1))
     plain = decoder.eval().head(decoder.act(decoder.norm(joined)))
     plain = functional.interpolate(plain, size=(64, 96), mode="bilinear")
-    torch.testing.assert_close(decoder(maps, (64, 96)), plain)
+    torch.testing.assert_close(decoder(maps, image_of(64, 96)), plain)
 
 
 def test_enlarging_keeps_places() -> None:
