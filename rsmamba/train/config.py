@@ -41,8 +41,9 @@ class ModelConfig:
     Attributes:
         name: Name of a network as `create_model` knows it.
         options: Its options.
-        weights: Official checkpoint that the encoder starts from, or a file that
-            `rsmamba models convert` wrote; None starts afresh.
+        weights: Official checkpoint that the encoder starts from, a file that
+            `rsmamba models convert` wrote, or a model file of the same network, for fine-tuning;
+            None starts afresh.
         storage: Number type of the weights in the model files.
         licence: Licence of the model file, as written into its header.
     """

@@ -9,7 +9,15 @@ from safetensors import safe_open
 from torch import nn
 
 from rsmamba.errors import ModelFileError, OptionError, OutputExistsError
-from rsmamba.models import create_classifier, create_encoder, create_model, load_model
+from rsmamba.models import (
+    SceneModel,
+    create_classifier,
+    create_encoder,
+    create_model,
+    describe_architecture,
+    load_model,
+    save_model,
+)
 from rsmamba.models.pretrained import start_from
 from rsmamba.models.upstream.conversion import convert_checkpoint
 
@@ -93,3 +101,18 @@ def test_cvmh_unet_starts_from_the_first_release_of_vmamba() -> None:
 def test_a_network_without_an_encoder_is_told() -> None:
     with pytest.raises(OptionError, match="has no encoder that official weights fit"):
         start_from(nn.Identity(), "custom", weights={"a": torch.zeros(1)})
+
+
+def test_a_trained_model_starts_another_pruning_of_the_same_network(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"encoder": {"embed_dims": 16, "num_layers": 2, "out_indices": (1,)}}
+    name, path = "plainmamba_l1+light", tmp_path / "trained.safetensors"
+    network = create_model(name, num_classes=2, **options)
+    architecture = describe_architecture(name, **options)
+    model = SceneModel(network, classes="ab", in_channels=3, architecture=architecture)
+    save_model(model, path)
+    pruned = create_model(name, num_classes=2, **options, pruning={"layers": (1,), "ratio": 0.5})
+    start_from(pruned, name, weights=str(path))
+    started = pruned.state_dict()
+    assert all(torch.equal(value, started[key]) for key, value in network.state_dict().items())
+    with pytest.raises(ModelFileError, match="is a trained model of another network than plain"):
+        start_from(create_model(name, num_classes=3, **options), name, weights=str(path))
