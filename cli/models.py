@@ -11,6 +11,7 @@ from . import console, options
 
 if TYPE_CHECKING:
     from rsmamba.models.catalogue import ModelDetails, ModelFacts
+    from rsmamba.models.pruning.levels import PruningLevels
 
 models = typer.Typer(
     name="models",
@@ -72,6 +73,55 @@ def convert(
         text=lambda: console.facts({key: str(value) for key, value in asdict(made).items()}),
         as_json=as_json,
     )
+
+
+@models.command("calibrate-pruning")
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Model file.")],
+    scenes: Annotated[list[str], typer.Argument(help="Scenes like those to predict.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
+    agreement: Annotated[
+        float, typer.Option(help="Least share of pixels that keep the class of the dense map.")
+    ] = 0.98,
+    tile: Annotated[int, typer.Option(help="Side of a tile in pixels.")] = 512,
+    most_tiles: Annotated[int, typer.Option("--tiles", help="Tiles to try, at most.")] = 64,
+    device: options.Device = "auto",
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing output.")] = False,
+    as_json: options.Json = False,
+    traceback: options.Traceback = False,
+) -> None:
+    """Find how few tokens tiles of some content need, for ``predict --prune auto``."""
+    del traceback
+    from rsmamba.errors import OutputExistsError
+    from rsmamba.models import load_model, save_model
+    from rsmamba.prediction.calibration import calibrate_pruning
+
+    if out.exists() and not overwrite:
+        message = f"{out} exists; give another --out, or --overwrite"
+        raise OutputExistsError(message)
+    loaded = load_model(model, "cpu")
+    tiles = {"tile": tile, "most_tiles": most_tiles}
+    with console.progress_bar("tiles", in_pixels=False) as advance:
+        found = calibrate_pruning(
+            loaded, scenes, agreement=agreement, **tiles, device=device, progress=advance
+        )
+    save_model(loaded, out)
+    console.show(
+        asdict(found) | {"out": str(out)}, text=lambda: _levels_text(found, out), as_json=as_json
+    )
+
+
+def _levels_text(found: "PruningLevels", out: Path) -> str:
+    limits = [f"up to {limit:.4g}" for limit in found.limits]
+    rows = [["content", "keep ratio"]]
+    pairs = zip([*limits, "above" if limits else "any"], found.ratios, strict=True)
+    rows += [[limit, f"{ratio:.4g}"] for limit, ratio in pairs]
+    notes = {
+        "agreement": f"{found.reached:.2%} of the pixels of {found.num_tiles} tiles",
+        "wrote": str(out),
+    }
+    return f"{console.table(rows, flush_left=True)}\n\n{console.facts(notes)}"
 
 
 def _list_text(facts: "list[ModelFacts]", decoders: dict[str, str]) -> str:

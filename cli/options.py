@@ -115,6 +115,27 @@ def parse_numbers(text: str | None, *, option: str, names: str) -> tuple[float, 
     return numbers
 
 
+def parse_prune(text: str | None) -> float | str | None:
+    """Read a keep ratio, or "auto".
+
+    Args:
+        text: The option's value; None if it was not given.
+
+    Returns:
+        The ratio, the word as it was given, or None.
+
+    Example:
+        >>> parse_prune("0.6"), parse_prune("auto")
+        (0.6, 'auto')
+    """
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def parse_pairs(texts: list[str] | None) -> dict[str, str]:
     """Read creation options such as "COMPRESS=ZSTD".
 

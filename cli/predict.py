@@ -82,7 +82,8 @@ def _plan_text(planned: "PredictPlan") -> str:
         "time": f"about {console.duration_text(planned.seconds)} {basis}, if no tile is masked",
         "would write": f"{planned.out}",
     }
-    return console.facts(pairs | ({"stretch": planned.stretch} if planned.stretch else {}))
+    notes = {"stretch": planned.stretch, "pruning": planned.pruning}
+    return console.facts(pairs | {name: text for name, text in notes.items() if text})
 
 
 def _result_text(result: "PredictResult") -> str:

@@ -34,8 +34,10 @@ def prediction_options(
         str, typer.Option(help="Test-time augmentation: none, flips (4x) or d4 (8x the time).")
     ] = "none",
     prune: Annotated[
-        float | None,
-        typer.Option(metavar="RATIO", help="Keep this share of the tokens at each pruning step."),
+        str | None,
+        typer.Option(
+            metavar="RATIO|auto", help="Share of the tokens to keep; auto decides by content."
+        ),
     ] = None,
     prune_flops: Annotated[
         float | None,
@@ -97,7 +99,7 @@ def prediction_options(
         "device": device,
         "mem_limit": options.parse_size(mem_limit),
         "tta": tta,
-        "prune": prune,
+        "prune": options.parse_prune(prune),
         "prune_flops": prune_flops,
         "amp": amp,
         "overwrite": overwrite,

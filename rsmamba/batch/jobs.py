@@ -139,7 +139,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "margin": int,
     "extra_bands": lambda text: tuple(part.strip() for part in text.split(";")),
     "src_nodata": float,
-    "prune": float,
+    "prune": lambda text: text if text == "auto" else float(text),
     "prune_flops": float,
     "amp": _truth,
     "unscale": _truth,

@@ -29,7 +29,7 @@ class PredictConfig:
         tta: Test-time augmentation: "none", "flips" (4 passes) or "d4" (8 passes).
         amp: Compute in bfloat16 where PyTorch holds it safe.
         prune: Share of its tokens that the network keeps each time it drops some, above 0 and at
-            most 1; None leaves the model as it is.
+            most 1; "auto" gives each tile its own by its content. None leaves the model as it is.
         prune_flops: Share of the encoder's multiply-adds to save by dropping tokens.
         bidx: Bands of the scene in the order that the model takes them, from 1; None chooses.
         extra_bands: Other rasters of the same pixels whose bands follow those of the scene, such as
@@ -60,7 +60,7 @@ class PredictConfig:
     mem_limit: int | None = None
     tta: TestTimeAugmentation = "none"
     amp: bool = False
-    prune: float | None = None
+    prune: float | Literal["auto"] | None = None
     prune_flops: float | None = None
     bidx: tuple[int, ...] | None = None
     extra_bands: tuple[PathLike, ...] = ()
@@ -100,6 +100,9 @@ class PredictConfig:
         if self.ignore_gsd and self.resample:
             message = "ignore_gsd and resample contradict each other; give one of them"
             raise OptionError(message)
+        if isinstance(self.prune, str) and self.prune != "auto":
+            message = f"prune is {self.prune!r}; give a keep ratio such as 0.6, or auto"
+            raise OptionError(message)
         if self.prune is not None and self.prune_flops is not None:
             message = "prune and prune_flops both choose how many tokens stay; give one of them"
             raise OptionError(message)
@@ -112,6 +115,15 @@ class PredictConfig:
             OptionError: If a format, name or value is not allowed.
         """
         return Creation.parse(self.co, output_format=self.format)
+
+    @property
+    def pruning_wish(self) -> str | None:
+        """What is asked for of token pruning, as a phrase; None leaves it to the model."""
+        if self.prune_flops is not None:
+            return f"as many tokens as save {self.prune_flops:.4g} of the encoder's multiply-adds"
+        if self.prune == "auto":
+            return "auto: a keep ratio for each tile by its content"
+        return None if self.prune is None else f"keep ratio {self.prune:.4g}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options that decide the pixels of the map, as plain values.

@@ -6,6 +6,7 @@ behind it. Nothing of the size of the scene is held in memory.
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from rsmamba.geo.environment import raster_environment
 from rsmamba.geo.kinds import ScoreType
@@ -43,7 +44,7 @@ def predict(
     confidence: PathLike | None = None,
     tta: TestTimeAugmentation = "none",
     amp: bool = False,
-    prune: float | None = None,
+    prune: float | Literal["auto"] | None = None,
     prune_flops: float | None = None,
     mem_limit: int | None = None,
     quicklook: PathLike | None = None,
@@ -85,7 +86,8 @@ def predict(
         tta: Test-time augmentation: "none", "flips" (4 passes) or "d4" (8 passes).
         amp: Compute in bfloat16 where PyTorch holds it safe.
         prune: Share of its tokens that the network keeps each time it drops some, above 0 and at
-            most 1; None leaves the model as it is. Encoders of PlainMamba and ViM can do it.
+            most 1; "auto" gives each tile its own share by its content, with a model that was
+            calibrated for it. None leaves the model as it is.
         prune_flops: Share of the encoder's multiply-adds to save by dropping tokens; the keep ratio
             follows from it.
         mem_limit: Memory to stay within above what is in use already, bytes; None takes a quarter
@@ -223,6 +225,6 @@ def predict_scene(
             batch_size=prepared.batch_size,
             column_blocks=len(prepared.blocks),
             stretch=None if prepared.stretch is None else prepared.stretch.describe(),
-            pruning=pruning_text(loaded),
+            pruning=pruning_text(loaded, config),
             resumed_pixels=prepared.region.window.num_pixels - finished.computed_pixels,
         )

@@ -107,7 +107,8 @@ def run_passes(
     ]
     counts = TileCounts(total=prepared.count_tiles(blocks))
     config = prepared.config
-    scorer = TileScorer(model, tta=config.tta, amp=config.amp)
+    by_content = config.prune == "auto"
+    scorer = TileScorer(model, tta=config.tta, amp=config.amp, by_content=by_content)
     todo = sum(block.num_pixels for block in blocks)
     before = origin.num_pixels - todo
 

@@ -56,6 +56,7 @@ class PredictPlan:
         speed_is_remembered: True if that time is from earlier predictions with this model; False
             if parts of a tile were timed now.
         stretch: How pixel values would be stretched, None if not.
+        pruning: What was asked for of token pruning; None leaves it to the model.
     """
 
     scene: str
@@ -77,6 +78,7 @@ class PredictPlan:
     seconds_per_tile: float
     speed_is_remembered: bool
     stretch: str | None
+    pruning: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON.
@@ -141,6 +143,7 @@ def plan(
             seconds_per_tile=seconds_per_tile,
             speed_is_remembered=subject.speed is not None,
             stretch=None if prepared.stretch is None else prepared.stretch.describe(),
+            pruning=config.pruning_wish,
         )
 
 

@@ -50,7 +50,9 @@ def _part(tiles: TileGrid, parts: int) -> Window:
 
 def _timed(prepared: Prepared, model: SceneModel, *, parts: int) -> float:
     """Return the time of the network for a part of a tile from the middle of the region."""
-    scorer = TileScorer(model, tta=prepared.config.tta, amp=prepared.config.amp)
+    config = prepared.config
+    by_content = config.prune == "auto"
+    scorer = TileScorer(model, tta=config.tta, amp=config.amp, by_content=by_content)
     region, part = prepared.work_window(prepared.region.window), _part(prepared.tiles, parts)
     window = part.shifted(
         rows=min(region.row + region.height // 2, prepared.tiles.height - part.height),

@@ -22,6 +22,7 @@ from rsmamba.models.scene_model import SceneModel
 from rsmamba.ops.matmul import fastest_matmul, has_bfloat16_arithmetic
 from rsmamba.prediction.augment import averaged_scores
 from rsmamba.prediction.config import TestTimeAugmentation
+from rsmamba.prediction.pruning import TilePruner
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -39,15 +40,23 @@ class TileScorer:
         model: The model, on its device, in evaluation mode.
         tta: Test-time augmentation.
         amp: Compute in bfloat16 where PyTorch holds it safe.
+        by_content: Give each tile the keep ratio of its content; tiles are then computed one by one
+            on every device.
     """
 
     def __init__(
-        self, model: SceneModel, *, tta: TestTimeAugmentation = "none", amp: bool = False
+        self,
+        model: SceneModel,
+        *,
+        tta: TestTimeAugmentation = "none",
+        amp: bool = False,
+        by_content: bool = False,
     ) -> None:
         self.device = device_of(model)
         self._model = model
         self._tta = tta
         self._amp = amp
+        self._pruner = TilePruner.of(model) if by_content else None
         if amp and self.device.type == "cpu" and not has_bfloat16_arithmetic():
             _LOGGER.warning(
                 "this CPU has no bfloat16 arithmetic, so that --amp takes longer instead of less"
@@ -68,7 +77,7 @@ class TileScorer:
             NetworkError: If the network returns NaN, or infinity that has no softmax.
             DeviceError: If the device runs out of memory.
         """
-        step = 1 if self.device.type == "cpu" else len(pixels)
+        step = 1 if self.device.type == "cpu" or self._pruner is not None else len(pixels)
         parts = [
             self._score_at_once(pixels[start : start + step], valid[start : start + step])
             for start in range(0, len(pixels), step)
@@ -76,6 +85,8 @@ class TileScorer:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _score_at_once(self, pixels: FloatArray, valid: BoolArray) -> FloatArray:
+        if self._pruner is not None:
+            self._pruner.adapt(pixels[0], valid[0])
         on_device = torch.from_numpy(pixels).to(self.device)
         mask = None if valid.all() else torch.from_numpy(valid).to(self.device)
         try:

@@ -43,6 +43,11 @@ def test_a_table_changes_the_options_of_a_scene() -> None:
     assert (config.resample, config.bounds, config.src_nodata) == (True, (1, 2, 3, 4), -1)
 
 
+def test_a_table_may_let_the_content_decide_how_many_tokens_stay() -> None:
+    assert job(prune="auto").config.prune == "auto"
+    assert job(prune="0.6").config.prune == 0.6
+
+
 def test_a_table_may_name_the_output() -> None:
     assert job(out="x/y.tif").out == OUT / "x/y.tif"
 

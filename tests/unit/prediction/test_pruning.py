@@ -79,7 +79,12 @@ def test_a_share_of_work_is_turned_into_a_ratio(
 
 def test_a_plan_checks_the_pruning(model: SceneModel, scene: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {"model": model, "device": "cpu", "tile": 64, "overlap": 16}
-    assert plan(scene, tmp_path / "map.tif", prune=0.5, **options).seconds > 0
+    planned = plan(scene, tmp_path / "map.tif", prune=0.5, **options)
+    assert planned.seconds > 0
+    assert planned.pruning == "keep ratio 0.5"
+    planned = plan(scene, tmp_path / "map.tif", prune_flops=0.002, **options)
+    assert planned.pruning == "as many tokens as save 0.002 of the encoder's multiply-adds"
+    assert plan(scene, tmp_path / "map.tif", **options).pruning is None
     with pytest.raises(OptionError, match="pruning cannot save 99"):
         plan(scene, tmp_path / "map.tif", prune_flops=0.99, **options)
 
