@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from rsmamba.classes import is_control
+
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
 
 
@@ -62,7 +64,7 @@ def tracebacks_wanted() -> bool:
 
 def out(text: str) -> None:
     """Print a result."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
 
 
 def out_json(values: Mapping[str, Any]) -> None:
@@ -86,7 +88,19 @@ def show(values: Mapping[str, Any], *, text: Callable[[], str], as_json: bool) -
 
 def error(message: str) -> None:
     """Print an error as one line."""
-    sys.stderr.write(f"rsmamba: error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"rsmamba: error: {printable(' '.join(message.split()))}\n")
+
+
+def printable(text: str) -> str:
+    """Replace what could command a terminal, such as a name with escape sequences.
+
+    Args:
+        text: What is to be printed.
+
+    Returns:
+        The text with a question mark for each control character but line ends and tabs.
+    """
+    return "".join("?" if is_control(sign) and sign not in "\n\t" else sign for sign in text)
 
 
 def table(rows: Sequence[Sequence[str]], *, flush_left: bool = False) -> str:

@@ -67,6 +67,7 @@ def evaluate(
     tile: Annotated[int, typer.Option(help="Side of the tiles that intervals resample.")] = 256,
     resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
+    allow_remote: options.AllowRemote = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace reports that exist.")
     ] = False,
@@ -81,8 +82,12 @@ def evaluate(
     targets = {".html": report, ".csv": csv, ".pdf": pdf}
     _check_targets(targets, overwrite=overwrite)
     from rsmamba.evaluation import evaluate as evaluate_maps
+    from rsmamba.geo.trust import remote_access
 
-    with console.progress_bar(Path(prediction).name) as advance:
+    with (
+        remote_access(allow_remote),
+        console.progress_bar(Path(prediction).name) as advance,
+    ):
         found = evaluate_maps(
             prediction,
             reference,

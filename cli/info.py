@@ -22,6 +22,7 @@ def info(
         bool, typer.Option("--backends", help="List the kernels of every operator, with reasons.")
     ] = False,
     bidx: options.Bidx = None,
+    allow_remote: options.AllowRemote = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     traceback: options.Traceback = False,
@@ -43,7 +44,10 @@ def info(
     if scene is None:
         message = "nothing to describe; give a scene, or --backends"
         raise OptionError(message)
-    _describe(scene, bidx=options.parse_bidx(bidx), as_json=as_json)
+    from rsmamba.geo.trust import remote_access
+
+    with remote_access(allow_remote):
+        _describe(scene, bidx=options.parse_bidx(bidx), as_json=as_json)
 
 
 def _describe(path: str, *, bidx: tuple[int, ...] | None, as_json: bool) -> None:

@@ -27,6 +27,12 @@ Traceback = Annotated[
         help="Show where an error comes from.",
     ),
 ]
+AllowRemote = Annotated[
+    bool,
+    typer.Option(
+        "--allow-remote", help="Trust scenes: URLs, and files outside the scene's own folder."
+    ),
+]
 Bidx = Annotated[
     str | None,
     typer.Option("--bidx", "-b", help="Bands of the scene for the model, from 1, such as 4,3,2."),

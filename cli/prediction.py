@@ -82,6 +82,7 @@ def prediction_options(
     resample: Annotated[
         bool, typer.Option("--resample", help="Predict at the model's ground sample distance.")
     ] = False,
+    allow_remote: options.AllowRemote = False,
     output_format: Annotated[str, typer.Option("--format", "-f", help="COG or GTiff.")] = "COG",
     creation: Annotated[
         list[str] | None,
@@ -113,6 +114,7 @@ def prediction_options(
         "stretch": stretch,
         "ignore_gsd": ignore_gsd,
         "resample": resample,
+        "allow_remote": allow_remote,
         "format": output_format,
         "co": options.parse_pairs(creation),
     }

@@ -30,6 +30,7 @@ def train(
             "--dry-run", help="Check data and memory, train one batch, print costs; write nothing."
         ),
     ] = False,
+    allow_remote: options.AllowRemote = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     traceback: options.Traceback = False,
@@ -45,13 +46,15 @@ def train(
     changes = [*(overrides or []), *(["trainer.resume=true"] if resume else [])]
     run = load_config(config, TrainConfig, overrides=changes)
     # Takes seconds to import, so that a wrong configuration is told before.
+    from rsmamba.geo.trust import remote_access
     from rsmamba.train import fit, rehearse
 
-    if dry_run:
-        plan = rehearse(run)
-        console.show(plan.to_dict(), text=lambda: _plan_text(plan), as_json=as_json)
-        return
-    result = fit(run)
+    with remote_access(allow_remote):
+        if dry_run:
+            plan = rehearse(run)
+            console.show(plan.to_dict(), text=lambda: _plan_text(plan), as_json=as_json)
+            return
+        result = fit(run)
     console.show(_summary(result), text=lambda: _text(result), as_json=as_json and not silent)
 
 

@@ -1,6 +1,7 @@
 """Class schemes: the names, colours and ignore index that a map and its labels share."""
 
 import colorsys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,6 +10,7 @@ from rsmamba.errors import OptionError
 
 Colour = tuple[int, int, int]
 IGNORE_INDEX = 255
+_LONGEST_NAME = 200
 # Steps of the golden ratio keep neighbouring hues apart for any number of classes.
 _HUE_STEP = 0.618033988749895
 
@@ -32,8 +34,8 @@ class ClassScheme:
         """Check the fields against each other.
 
         Raises:
-            OptionError: If names repeat or are empty, counts differ, a colour is outside 0 to 255,
-                or the ignore index is a class index.
+            OptionError: If names repeat, are empty, too long or have control characters, counts
+                differ, a colour is outside 0 to 255, or the ignore index is a class index.
         """
         if not 1 <= len(self.names) <= 255:
             message = f"a class scheme has {len(self.names)} classes; give 1 to 255"
@@ -41,6 +43,13 @@ class ClassScheme:
         if len(set(self.names)) != len(self.names) or not all(self.names):
             message = f"class names must be different and not empty; got {list(self.names)}"
             raise OptionError(message)
+        for name in self.names:
+            if len(name) > _LONGEST_NAME or any(map(is_control, name)):
+                message = (
+                    f"class name {name[:_LONGEST_NAME]!r} has control characters or more than "
+                    f"{_LONGEST_NAME} characters; give a plain name"
+                )
+                raise OptionError(message)
         if len(self.colours) != len(self.names):
             message = (
                 f"{len(self.names)} class names and {len(self.colours)} colours; "
@@ -121,12 +130,28 @@ class ClassScheme:
             names = tuple(str(name) for name in values["names"])
             colours = tuple(_colour(colour) for colour in values.get("colours", ()))
             ignore_index = int(values.get("ignore_index", IGNORE_INDEX))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             message = f"not a class scheme: {error}; give names, colours and ignore_index"
             raise OptionError(message) from error
         if not colours:
             colours = tuple(_distinct_colour(index) for index in range(len(names)))
         return cls(names=names, colours=colours, ignore_index=ignore_index)
+
+
+def is_control(sign: str) -> bool:
+    r"""Say whether a character would upset a terminal, an XML file or a text of one line.
+
+    Args:
+        sign: One character.
+
+    Returns:
+        True for control characters, line separators, halves of surrogates and noncharacters.
+
+    Example:
+        >>> is_control("\x1b"), is_control("é")
+        (True, False)
+    """
+    return unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"} or ord(sign) & 0xFFFE == 0xFFFE
 
 
 def _colour(parts: Sequence[int]) -> Colour:

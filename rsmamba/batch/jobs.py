@@ -17,8 +17,11 @@ EXTRA_OUTPUTS = {
     "confidence": "_confidence.tif",
     "quicklook": ".png",
 }
-# A table cannot say where outputs go, but by its column "out", nor what concerns the machine.
-_NOT_IN_TABLES = {*EXTRA_OUTPUTS, "overwrite", "mem_limit", "batch_size", "format", "co"}
+# A table cannot say where outputs go, but by its column "out", nor what concerns the machine; and
+# whether it is trusted is not for it to say.
+_NOT_IN_TABLES = {
+    *EXTRA_OUTPUTS, "overwrite", "mem_limit", "batch_size", "format", "co", "allow_remote",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

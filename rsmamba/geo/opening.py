@@ -11,35 +11,90 @@ from rasterio.io import DatasetReader
 
 from rsmamba.errors import SceneError
 from rsmamba.geo.environment import first_cause, is_local, no_georeference_warning, quiet_gdal
+from rsmamba.geo.limits import check_raster
+from rsmamba.geo.references import check_references, check_tags
+from rsmamba.geo.trust import TRUSTED_DRIVERS, driver_of, remote_allowed
 from rsmamba.geo.window import Window
 
 
 def open_dataset(path: str | Path) -> DatasetReader:
     """Open a raster for reading.
 
+    Nothing outside the folder of the scene is touched, unless ``trust.remote_access`` allows it.
+
     Args:
-        path: A file, URL or virtual path of any format that GDAL reads.
+        path: A file; with remote access also an URL or virtual path, of any format that GDAL reads.
 
     Returns:
         The open dataset, with at least one band.
 
     Raises:
-        SceneError: If nothing is there, it is not a raster, or it has no band.
+        SceneError: If nothing is there, it is not a raster, it has no band, it refers to something
+            outside its folder, or it claims an absurd size.
     """
     local = is_local(path)
-    if local and not Path(path).exists():
+    if not (local or remote_allowed()):
+        message = (
+            f"scene {path} is not a plain file; copy it here, or read it where it is with "
+            "--allow-remote"
+        )
+        raise SceneError(message)
+    if local and not _exists(path):
         message = f"scene {path} does not exist; check the path"
         raise SceneError(message)
-    try:
-        with quiet_gdal(), no_georeference_warning():
-            dataset = rasterio.open(path)
-    except (RasterioError, CPLE_BaseError, ValueError, OSError) as error:
-        raise SceneError(_why_not(path, error, local=local)) from error
-    if dataset.count == 0:
-        message = _no_bands(path, dataset.subdatasets)
-        dataset.close()
+    if not (remote_allowed() or Path(path).is_file()):
+        kind = "folder" if Path(path).is_dir() else "device"
+        message = f"scene {path} is a {kind}; give one raster file"
         raise SceneError(message)
+    dataset = _open(path, local=local)
+    try:
+        with header_errors(path):
+            _check(dataset, path)
+    except SceneError:
+        dataset.close()
+        raise
     return dataset
+
+
+def _open(path: str | Path, *, local: bool) -> DatasetReader:
+    options = {}
+    # A relative name with a colon would mean something else to GDAL.
+    target = Path(path).absolute() if local and ":" in str(path) else path
+    try:
+        if not remote_allowed():
+            options = {"driver": _driver(Path(path))}
+        with quiet_gdal(), no_georeference_warning():
+            return rasterio.open(target, **options)
+    except (RasterioError, CPLE_BaseError, ValueError, OSError) as error:
+        if isinstance(error, SceneError):
+            raise
+        raise SceneError(_why_not(path, error, local=local)) from error
+
+
+def _driver(path: Path) -> str:
+    """Check what a file would read, and tell its format."""
+    driver = driver_of(path)
+    if driver is None:
+        raise SceneError(_why_not(path, ValueError("unknown format"), local=True))
+    check_references(path, driver)
+    return driver
+
+
+def _check(dataset: DatasetReader, path: str | Path) -> None:
+    """Refuse what is seen only when a raster is open."""
+    if dataset.count == 0:
+        raise SceneError(_no_bands(path, dataset.subdatasets))
+    if not remote_allowed():
+        check_tags(dataset, Path(path))
+    check_raster(dataset, path)
+
+
+def _exists(path: str | Path) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:
+        # Texts that are no file names, such as the XML of a VRT.
+        return False
 
 
 @contextmanager
@@ -105,8 +160,8 @@ def _why_not(path: str | Path, error: Exception, *, local: bool) -> str:
     if isinstance(error.__context__ or error, PermissionError) or not _is_readable(Path(path)):
         return f"scene {path} may not be read by this user; change its permissions"
     return (
-        f"scene {path} is not a raster that GDAL can read ({first_cause(error)}); give a GeoTIFF, "
-        "VRT, JPEG 2000, PNG or similar that is complete"
+        f"scene {path} is not a raster that GDAL can read ({first_cause(error)}); give a complete "
+        f"{', '.join(TRUSTED_DRIVERS)} file, or trust other formats with --allow-remote"
     )
 
 

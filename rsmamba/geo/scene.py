@@ -19,6 +19,7 @@ from rsmamba.errors import BandError, OptionError, SceneError
 from rsmamba.geo.bands import check_bidx, default_bidx
 from rsmamba.geo.environment import quiet_gdal
 from rsmamba.geo.grid import GeoGrid
+from rsmamba.geo.limits import block_bytes
 from rsmamba.geo.masks import StoredMasks
 from rsmamba.geo.nodata import BoolArray, blank_invalid, valid_from_values
 from rsmamba.geo.opening import header_errors, open_dataset, read_errors
@@ -69,6 +70,7 @@ class Scene:
         unscaled: True if scale and offset are applied.
         expands_palette: True if palette indices are turned into colours.
         block_shape: Rows and columns of a storage block of the first selected band, pixels.
+        block_bytes: Memory that reading one pixel takes: a whole block, of all interleaved bands.
         overviews: Factors of the overviews of the first selected band.
         files: All files that it is made of: itself, sidecars, the sources of a VRT.
         mask_kinds: What the valid mask is made of, any of ``nodata alpha mask NaN palette``.
@@ -106,6 +108,7 @@ class Scene:
         self.unscaled = unscale and self.has_scaling and not self.expands_palette
         self.dtype = self._read_dtype()
         self.block_shape: tuple[int, int] = dataset.block_shapes[self.bidx[0] - 1]
+        self.block_bytes = block_bytes(dataset)
         self.files: tuple[str, ...] = tuple(dataset.files)
         self.overviews: tuple[int, ...] = tuple(dataset.overviews(self.bidx[0]))
         self._masks = StoredMasks.of(dataset, self.bidx)

@@ -20,9 +20,11 @@ from rasterio.features import rasterize
 from rasterio.warp import transform_geom
 
 from rsmamba.errors import DataError, SceneError, require
+from rsmamba.geo.crs import parse_crs
 from rsmamba.geo.environment import first_cause, quiet_gdal
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.transform import shifted
+from rsmamba.geo.trust import check_vectors
 from rsmamba.geo.window import Window
 
 VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".parquet", ".geoparquet", ".fgb", ".kml")
@@ -248,7 +250,7 @@ def _read_geojson(path: Path) -> tuple[list[tuple[Geometry | None, Mapping[str, 
         content = json.loads(path.read_text(encoding="utf-8"))
         members = content["features"]
         named = content.get("crs") or {}
-        crs = CRS.from_user_input(named.get("properties", {}).get("name", _GEOJSON_CRS))
+        crs = parse_crs(named.get("properties", {}).get("name", _GEOJSON_CRS))
         rows = [(member["geometry"], member.get("properties") or {}) for member in members]
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, CRSError) as error:
         message = (
@@ -263,6 +265,7 @@ def _read_with_pandas(
 ) -> tuple[list[tuple[Geometry | None, Mapping[str, Any]]], CRS | None]:
     """Geometries and attributes of any other vector file."""
     geopandas = require("geopandas", extra="vector")
+    check_vectors(path)
     is_parquet = path.suffix.lower().endswith("parquet")
     read = geopandas.read_parquet if is_parquet else geopandas.read_file
     try:
@@ -273,5 +276,5 @@ def _read_with_pandas(
         raise SceneError(message) from error
     attributes = frame.drop(columns=frame.geometry.name).to_dict("records")
     shapes = [None if shape is None else shape.__geo_interface__ for shape in frame.geometry]
-    crs = None if frame.crs is None else CRS.from_user_input(frame.crs.to_wkt())
+    crs = None if frame.crs is None else parse_crs(frame.crs.to_wkt())
     return list(zip(shapes, attributes, strict=True)), crs

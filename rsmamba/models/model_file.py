@@ -12,7 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from rsmamba.errors import DeviceError, OptionError, RsmambaError
+from rsmamba.errors import DeviceError, ModelFileError, OptionError
+from rsmamba.models.building import building_within
 from rsmamba.models.files import write_atomically
 from rsmamba.models.model_header import (
     FORMAT_NAME,
@@ -74,9 +75,13 @@ def load_model(
     header = read_header(path_or_name)
     tensors = _read_tensors(header.path)
     try:
-        model = _build(header)
+        with building_within(header.path, tensors):
+            model = _build(header)
         model.network.load_state_dict(tensors)
-    except (RsmambaError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except ModelFileError:
+        raise
+    # What a wrong value does deep inside a network cannot be foreseen.
+    except Exception as error:
         raise misfit(header.path, error) from error
     return model.eval().to(resolve_device(device))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +13,20 @@ from typing import Any, Protocol, Self
 
 from safetensors import SafetensorError, safe_open
 
-from rsmamba.classes import ClassScheme
+from rsmamba.classes import ClassScheme, is_control
 from rsmamba.errors import ModelFileError, RsmambaError
+from rsmamba.models.model_limits import check_header_bytes, check_options
 
 FORMAT_NAME = "rsmamba-model"
 FORMAT_VERSION = 1
 BUNDLED_MODELS = ("default",)
+# Inputs are padded up to it, so a large one costs memory.
+_LARGEST_MULTIPLE = 1024
+_LONGEST_NAME = 200
+_INPUT_DTYPES = (
+    "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64",
+    "float16", "float32", "float64",
+)  # fmt: skip
 _PICKLE_MARKS = (b"\x80", b"PK\x03\x04")
 
 
@@ -92,21 +101,24 @@ class ModelHeader:
             ModelFileError: If a value is missing or of the wrong kind.
         """
         try:
+            check_options(path, {name: values[name] for name in ("architecture", "in_channels")})
             return cls(
                 path=path,
-                name=str(values["name"]),
+                name=_text(values["name"]),
                 classes=ClassScheme.from_dict(values["classes"]),
                 architecture=dict(values["architecture"]),
                 in_channels=int(values["in_channels"]),
-                band_names=tuple(values["band_names"]),
+                band_names=tuple(_text(name) for name in values["band_names"]),
                 mean=_numbers(values["mean"]),
                 std=_numbers(values["std"]),
-                gsd_m=values["gsd_m"],
-                input_multiple=int(values["input_multiple"]),
-                input_dtype=values["input_dtype"],
+                gsd_m=_distance(values["gsd_m"]),
+                input_multiple=_multiple(values["input_multiple"]),
+                input_dtype=_dtype(values["input_dtype"]),
                 metadata=dict(values["metadata"]),
             )
-        except (RsmambaError, KeyError, TypeError, ValueError) as error:
+        except ModelFileError:
+            raise
+        except (RsmambaError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise misfit(path, error) from error
 
     @property
@@ -136,9 +148,12 @@ def read_header(path_or_name: str | os.PathLike[str] = "default") -> ModelHeader
     path = locate(path_or_name)
     _refuse_pickles(path)
     try:
+        check_header_bytes(path)
         with safe_open(path, framework="numpy") as file:
             values = json.loads((file.metadata() or {}).get("rsmamba", "null"))
-    except (SafetensorError, OSError, ValueError) as error:
+    except ModelFileError:
+        raise
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise unreadable(path, error) from error
     _check_format(path, values)
     return ModelHeader.parse(path, values)
@@ -220,13 +235,50 @@ def _check_format(path: Path, values: object) -> None:
                 "of its own; train it with a decoder (model.weights in a training configuration)"
             )
         raise ModelFileError(message)
-    if values.get("format_version", 0) > FORMAT_VERSION:
+    version = values.get("format_version", 0)
+    if not isinstance(version, int) or version > FORMAT_VERSION:
         message = (
-            f"{path} has model format {values['format_version']}, this rsmamba reads up to "
-            f"{FORMAT_VERSION}; upgrade rsmamba"
+            f"{path} has model format {version}, this rsmamba reads up to {FORMAT_VERSION}; "
+            "upgrade rsmamba"
         )
         raise ModelFileError(message)
 
 
 def _numbers(values: Any) -> tuple[float, ...] | None:  # noqa: ANN401 - from JSON
-    return None if values is None else tuple(float(value) for value in values)
+    return None if values is None else tuple(_finite(value) for value in values)
+
+
+def _finite(value: Any) -> float:  # noqa: ANN401 - from JSON
+    number = float(value)
+    if not math.isfinite(number):
+        message = f"{number} is not a finite number"
+        raise ValueError(message)
+    return number
+
+
+def _distance(value: Any) -> float | None:  # noqa: ANN401 - from JSON
+    return None if value is None else _finite(value)
+
+
+def _multiple(value: Any) -> int:  # noqa: ANN401 - from JSON
+    multiple = int(value)
+    if not 1 <= multiple <= _LARGEST_MULTIPLE:
+        message = f"input_multiple is {multiple}; it may be 1 to {_LARGEST_MULTIPLE}"
+        raise ValueError(message)
+    return multiple
+
+
+def _dtype(value: Any) -> str | None:  # noqa: ANN401 - from JSON
+    if value is not None and value not in _INPUT_DTYPES:
+        message = f"input_dtype is {value!r}; it may be {', '.join(_INPUT_DTYPES)}"
+        raise ValueError(message)
+    return None if value is None else str(value)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - from JSON
+    """A name that a terminal and an XML file take."""
+    text = str(value)
+    if len(text) > _LONGEST_NAME or any(map(is_control, text)):
+        message = f"the name {text[:_LONGEST_NAME]!r} is too long or has control characters"
+        raise ValueError(message)
+    return text

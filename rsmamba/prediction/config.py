@@ -40,6 +40,7 @@ class PredictConfig:
             "LOW,HIGH".
         ignore_gsd: Accept a scene of another ground sample distance than the model's.
         resample: Predict at the model's ground sample distance and map back.
+        allow_remote: Read scenes from addresses, and let them refer to files outside their folder.
         bounds: Part of the scene to predict: left, bottom, right, top in map units.
         bounds_crs: CRS of ``bounds``; None is the scene's.
         window: Part of the scene to predict: col, row, width, height in pixels.
@@ -69,6 +70,7 @@ class PredictConfig:
     stretch: str = "auto"
     ignore_gsd: bool = False
     resample: bool = False
+    allow_remote: bool = False
     bounds: tuple[float, float, float, float] | None = None
     bounds_crs: str | None = None
     window: tuple[int, int, int, int] | None = None

@@ -59,6 +59,7 @@ def predict(
     prob_dtype: ScoreType = "uint8",
     ignore_gsd: bool = False,
     resample: bool = False,
+    allow_remote: bool = False,
     stretch: str = "auto",
     format: str = "COG",  # noqa: A002 - the option's name everywhere else
     progress: Progress | None = None,
@@ -106,6 +107,8 @@ def predict(
         prob_dtype: Type of probabilities and confidence: "uint8" or "float32".
         ignore_gsd: Accept a scene of another ground sample distance than the model's.
         resample: Predict at the model's ground sample distance and map back.
+        allow_remote: Read scenes from addresses, and let them refer to files outside their folder;
+            only for scenes whose makers are trusted.
         stretch: What to do with a scene of another data type than the model's: "auto" maps the
             2 to 98 % range of each band, "none" lets values through, "LOW,HIGH" maps that range.
         format: Format of the outputs, "COG" or "GTiff".
@@ -131,6 +134,7 @@ def predict(
         stretch=stretch,
         ignore_gsd=ignore_gsd,
         resample=resample,
+        allow_remote=allow_remote,
         bounds=bounds,
         bounds_crs=bounds_crs,
         window=window,

@@ -10,6 +10,8 @@ from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform_geom
 
 from rsmamba.errors import DataError, require
+from rsmamba.geo.crs import parse_crs
+from rsmamba.geo.trust import check_vectors
 from rsmamba.prediction.config import PathLike
 
 Geometry = Mapping[str, Any]
@@ -59,7 +61,7 @@ def _read_geojson(path: Path) -> tuple[list[Geometry], CRS | None]:
     # The standard knows only longitude and latitude; older files name another CRS.
     name = (content.get("crs") or {}).get("properties", {}).get("name", "OGC:CRS84")
     try:
-        return geometries, CRS.from_user_input(name)
+        return geometries, parse_crs(name)
     except (CRSError, ValueError) as error:
         message = f"aoi {path} names a CRS that is not known: {name}; save it in EPSG:4326"
         raise DataError(message) from error
@@ -81,6 +83,7 @@ def _geometries(content: Mapping[str, Any]) -> Iterator[Geometry]:
 
 def _read_vectors(path: Path) -> tuple[list[Geometry], CRS | None]:
     geopandas = require("geopandas", extra="vector")
+    check_vectors(path)
     try:
         frame = geopandas.read_file(path)
     except Exception as error:
@@ -88,5 +91,5 @@ def _read_vectors(path: Path) -> tuple[list[Geometry], CRS | None]:
         message = f"aoi {path} cannot be read as vectors: {error}"
         raise DataError(message) from error
     shapes = [shape for shape in frame.geometry if shape is not None and not shape.is_empty]
-    crs = None if frame.crs is None else CRS.from_user_input(frame.crs.to_wkt())
+    crs = None if frame.crs is None else parse_crs(frame.crs.to_wkt())
     return [shape.__geo_interface__ for shape in shapes], crs

@@ -8,9 +8,11 @@ from pathlib import Path
 from rsmamba.errors import OptionError
 from rsmamba.geo.blend import touching_spans
 from rsmamba.geo.grid import GeoGrid
+from rsmamba.geo.limits import check_block_bytes
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.stacked_scene import open_stacked
 from rsmamba.geo.tiles import TileGrid
+from rsmamba.geo.trust import remote_access, remote_allowed
 from rsmamba.geo.window import Window
 from rsmamba.models.model_header import ModelFacts
 from rsmamba.prediction.batches import TileSource
@@ -162,14 +164,15 @@ def open_scene(scene: PathLike, model: ModelFacts, *, config: PredictConfig) -> 
     Returns:
         The open scene.
     """
-    return open_stacked(
-        scene if isinstance(scene, Path) else str(scene),
-        [path if isinstance(path, Path) else str(path) for path in config.extra_bands],
-        bidx=config.bidx,
-        num_bands=model.in_channels,
-        src_nodata=config.src_nodata,
-        unscale=config.unscale,
-    )
+    with remote_access(config.allow_remote or remote_allowed()):
+        return open_stacked(
+            scene if isinstance(scene, Path) else str(scene),
+            [path if isinstance(path, Path) else str(path) for path in config.extra_bands],
+            bidx=config.bidx,
+            num_bands=model.in_channels,
+            src_nodata=config.src_nodata,
+            unscale=config.unscale,
+        )
 
 
 def prepare(scene: Scene, model: ModelFacts, *, config: PredictConfig, device: str) -> Prepared:
@@ -185,7 +188,8 @@ def prepare(scene: Scene, model: ModelFacts, *, config: PredictConfig, device: s
         All that the engine needs.
     """
     check_gsd(scene.grid.gsd_m, model.gsd_m, config=config, scene_name=scene.name)
-    region = find_region(scene.grid, config)
+    with remote_access(config.allow_remote or remote_allowed()):
+        region = find_region(scene.grid, config)
     coarse = resampled(scene, gsd_m=model.gsd_m) if config.resample else None
     source = coarse or scene
     tiles = TileGrid(
@@ -208,6 +212,7 @@ def prepare(scene: Scene, model: ModelFacts, *, config: PredictConfig, device: s
     ).scaled(source.grid.width / scene.grid.width)
     limit_bytes = memory_limit(config.mem_limit)
     blocks = column_blocks(region.window, tiles, cost=cost, limit_bytes=limit_bytes)
+    check_block_bytes(scene.block_bytes, limit_bytes=limit_bytes, name=scene.name)
     if len(blocks) > 1:
         log.info("the memory limit makes %d passes over the scene necessary", len(blocks))
     return Prepared(

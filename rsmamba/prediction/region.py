@@ -11,6 +11,7 @@ from rasterio.features import bounds as geometry_bounds
 from rasterio.features import geometry_mask
 
 from rsmamba.errors import OptionError
+from rsmamba.geo.crs import parse_crs
 from rsmamba.geo.grid import GeoGrid, MapBounds
 from rsmamba.geo.window import Window
 from rsmamba.prediction.config import PredictConfig
@@ -130,7 +131,7 @@ def _given_crs(text: str | None, grid: GeoGrid) -> CRS | None:
         message = f"bounds_crs {text} needs a scene with a CRS; leave it out or give a window"
         raise OptionError(message)
     try:
-        return CRS.from_user_input(text)
+        return parse_crs(text)
     except (CRSError, ValueError) as error:
         message = f"bounds_crs {text!r} is not a CRS; give one such as EPSG:4326"
         raise OptionError(message) from error

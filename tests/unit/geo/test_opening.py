@@ -10,6 +10,7 @@ import pytest
 from rsmamba.errors import BandError, SceneError
 from rsmamba.geo.environment import first_cause, is_local
 from rsmamba.geo.scene import Scene
+from rsmamba.geo.trust import remote_access
 
 MakeRaster = Callable[..., Path]
 NOISE = np.random.default_rng(0).integers(0, 255, (3, 300, 300), dtype=np.uint8)
@@ -43,7 +44,10 @@ def test_no_raster(tmp_path: Path) -> None:
 
 
 def test_unreachable_address() -> None:
-    with pytest.raises(SceneError, match=r"cannot be opened: .*; check the address and access"):
+    with (
+        remote_access(),
+        pytest.raises(SceneError, match=r"cannot be opened: .*; check the address and access"),
+    ):
         _read("/vsizip//nowhere.zip/scene.tif")
 
 
@@ -98,7 +102,7 @@ def test_files_without_bands(
 ) -> None:
     path = make_raster(NOISE)
     hollow = SimpleNamespace(count=0, subdatasets=parts, close=lambda: None)
-    monkeypatch.setattr("rasterio.open", lambda _: hollow)
+    monkeypatch.setattr("rasterio.open", lambda *_, **__: hollow)
     with pytest.raises(SceneError, match=text):
         _read(path)
 

@@ -145,7 +145,7 @@ def test_broken_geojson_is_refused(tmp_path: Path, content: str) -> None:
 def test_broken_files_of_other_formats_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("geopandas")
     path = tmp_path / "broken.gpkg"
-    path.write_bytes(b"nothing")
+    path.write_bytes(b"SQLite format 3\0nothing")
     with pytest.raises(SceneError, match=r"broken.gpkg cannot be read as vectors: .*copy it again"):
         read_features(path, field="class")
 

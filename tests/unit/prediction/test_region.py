@@ -144,7 +144,7 @@ def test_files_without_polygons_are_refused(content: str, message: str, tmp_path
 def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"field\.shp is not a file; give a vector file"):
         read_polygons(tmp_path / "field.shp", crs=UTM)
-    (tmp_path / "field.gpkg").write_text("no package")
+    (tmp_path / "field.gpkg").write_bytes(b"SQLite format 3\0, but no package")
     with pytest.raises(DataError, match="cannot be read as vectors"):
         read_polygons(tmp_path / "field.gpkg", crs=UTM)
 

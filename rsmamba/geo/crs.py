@@ -1,0 +1,46 @@
+"""Coordinate reference systems by name, where the name comes from a file."""
+
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
+from rsmamba.geo.environment import quiet_gdal
+from rsmamba.geo.trust import remote_allowed
+
+
+def names_a_place(text: str) -> bool:
+    """Say whether GDAL would fetch or open what stands for a CRS.
+
+    Args:
+        text: A name, WKT, PROJ string or PROJJSON.
+
+    Returns:
+        True for addresses and file names.
+
+    Example:
+        >>> names_a_place("EPSG:32632"), names_a_place("http://host/crs.wkt")
+        (False, True)
+    """
+    # WKT and PROJJSON may hold addresses as remarks.
+    start = text.lstrip().split("[", 1)[0]
+    is_described = start.startswith(("{", "+", "EPSG:", "OGC:", "ESRI:", "urn:"))
+    return not is_described and ("/" in start or "\\" in start or "." in start)
+
+
+def parse_crs(text: object) -> CRS:
+    """Read a CRS, without asking a server or reading a file for it.
+
+    Args:
+        text: A name such as "EPSG:32632", WKT, PROJ string or PROJJSON.
+
+    Returns:
+        The CRS.
+
+    Raises:
+        CRSError: If it is not known, or is an address or a file and ``trust.remote_access`` is not
+            given.
+    """
+    if isinstance(text, str) and names_a_place(text) and not remote_allowed():
+        message = f"{text[:60]!r} is an address or a file, not a CRS"
+        raise CRSError(message)
+    with quiet_gdal():
+        return CRS.from_user_input(text)
