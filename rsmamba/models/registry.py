@@ -63,8 +63,14 @@ MODELS: dict[str, ModelEntry] = {
         paper=_CVMH_PAPER,
         input_multiple=INPUT_MULTIPLE,
         # Pooled fusion gives one answer for chips and for larger tiles; half the states halve the
-        # scan's time at this width.
-        defaults={"dim": 24, "d_state": 8, "drop_path": 0.1, "dct_size": "published"},
+        # scan's time at this width; roads and roofs a few pixels wide need details.
+        defaults={
+            "dim": 24,
+            "d_state": 8,
+            "detail": 12,
+            "drop_path": 0.1,
+            "dct_size": "published",
+        },
     ),
 }
 
@@ -129,7 +135,7 @@ def create_model(name: str, *, num_classes: int, in_channels: int = 3, **options
     Example:
         >>> model = create_model("cvmh_unet_small", num_classes=5)
         >>> sum(parameter.numel() for parameter in model.parameters())
-        2488373
+        2504555
     """
     if num_classes < 1 or in_channels < 1:
         message = f"num_classes {num_classes} and in_channels {in_channels} must be at least 1"
