@@ -155,6 +155,7 @@ class EpochEnd(lightning.Callback):
         last = epoch == options.epochs or trainer.should_stop
         scores = None
         if last or epoch % options.validate_every == 0:
+            share_statistics(module.averaged_model, trainer)
             names = module.config.data.band_names
             own = self.scenes[trainer.global_rank :: trainer.world_size]
             shown = own[: options.samples]
@@ -200,6 +201,21 @@ class EpochEnd(lightning.Callback):
     def _cpu(self) -> float:
         """CPU time of the run so far, seconds."""
         return self._cpu_before + cpu_seconds() - self._cpu_started
+
+
+def share_statistics(model: SceneModel, trainer: lightning.Trainer) -> None:
+    """Let every device validate the model that the first one stores.
+
+    The running statistics of batch norms follow the chips of a device where they are not
+    synchronised, as on CPUs.
+
+    Args:
+        model: The model to validate; its buffers become those of the first device.
+        trainer: Knows the devices.
+    """
+    if trainer.world_size > 1:
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, src=0)
 
 
 def _summed(

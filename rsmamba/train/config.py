@@ -76,7 +76,7 @@ class TrainerConfig:
         device: Where to compute: "auto", "cpu", "cuda", "cuda:N" or "mps".
         devices: Devices of each machine, one process each; every batch is divided among them.
         nodes: Machines, each of which runs the same command as Lightning's DDP expects.
-        precision: Number type of the forward pass.
+        precision: Number type of the forward pass; 32 and 16 may be numbers, as YAML reads them.
         validate_every: Epochs from one validation to the next; the last epoch is always validated.
         validation_tile: Side of validation tiles, pixels.
         validation_overlap: Pixels shared by neighbouring validation tiles.
@@ -100,7 +100,7 @@ class TrainerConfig:
     device: str = "auto"
     devices: int = 1
     nodes: int = 1
-    precision: Precision = "32"
+    precision: Precision | Literal[32, 16] = "32"
     validate_every: int = 1
     validation_tile: int = 512
     validation_overlap: int = 64
@@ -116,6 +116,7 @@ class TrainerConfig:
             OptionError: If a number is outside its range.
         """
         object.__setattr__(self, "run_dir", self.run_dir.expanduser())
+        object.__setattr__(self, "precision", str(self.precision))
         for name, low in _LOWEST.items():
             value = getattr(self, name)
             if value is not None and value < low:

@@ -93,7 +93,9 @@ class SegmentationModule(lightning.LightningModule):
         """Set the learning rate, and the random state of dropout as a function of the batch."""
         options = self.config.optimiser
         forwards = self.global_step * options.accumulate + batch_idx % options.accumulate
-        torch.manual_seed(self.config.trainer.seed * 1_000_003 + forwards)
+        # Each device drops other things, as it would if it had the whole batch.
+        own = forwards * self.trainer.world_size + self.trainer.global_rank
+        torch.manual_seed(self.config.trainer.seed * 1_000_003 + own)
         factor = learning_rate_factor(self.progress, self.config.schedule)
         for group in self.trainer.optimizers[0].param_groups:
             # Checkpoints of older versions have groups without a factor.

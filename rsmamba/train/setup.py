@@ -16,7 +16,7 @@ from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.config import ModelConfig, Precision, TrainConfig, TrainerConfig
 from rsmamba.train.datamodule import ChipDataModule
 
-_PRECISIONS: dict[Precision, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+_PRECISIONS: dict[Precision | Literal[32, 16], Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "32": "32-true",
     "bf16": "bf16-mixed",
     "16": "16-mixed",

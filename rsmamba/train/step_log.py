@@ -39,7 +39,8 @@ class StepLog(lightning.Callback):
     ) -> None:
         """Begin the file, or cut it where the run goes on."""
         if trainer.is_global_zero:
-            text = kept_lines(self.path, step=trainer.global_step)
+            batches = trainer.global_step * trainer.accumulate_grad_batches
+            text = kept_lines(self.path, batches=batches)
             write_whole(self.path, lambda part: part.write_text(text, encoding="utf-8"))
 
     @override
@@ -90,25 +91,19 @@ class StepLog(lightning.Callback):
             file.write(text.getvalue())
 
 
-def kept_lines(path: Path, *, step: int) -> str:
-    """Read the lines of a step log up to a step.
+def kept_lines(path: Path, *, batches: int) -> str:
+    """Read the first lines of a step log.
 
     Args:
         path: The file; absent where a run begins.
-        step: Last step to keep.
+        batches: Lines to keep, one a batch.
 
     Returns:
-        The heading and the whole lines up to the step.
+        The heading and the whole lines.
     """
-    kept = [",".join(COLUMNS) + "\n"]
-    if path.exists() and step:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
-        # A run that was cut while it wrote leaves half a line, after those of the checkpoint.
-        kept += [
-            line
-            for line in lines
-            if line.endswith("\n")
-            and line.split(",")[0].isdigit()
-            and int(line.split(",")[0]) <= step
-        ]
-    return "".join(kept)
+    kept = ",".join(COLUMNS) + "\n"
+    if path.exists() and batches:
+        # Steps do not tell where to cut: batches that wait for their step have the step before.
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1 : batches + 1]
+        kept += "".join(line for line in lines if line.endswith("\n"))
+    return kept

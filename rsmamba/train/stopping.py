@@ -49,7 +49,9 @@ class EarlyStop(lightning.Callback):
             return
         trainer.should_stop = True
         logger.info(
-            "the run ends early: mIoU did not gain in %d validations (trainer.patience)", waited
+            "the run ends early: mIoU did not gain in %d validation%s (trainer.patience)",
+            waited,
+            "" if waited == 1 else "s",
         )
 
 

@@ -146,11 +146,16 @@ def make_teacher(
         MissingPackageError: If timm is needed and not installed.
     """
     if config.model is not None:
-        return SegmentationTeacher(load_model(Path(config.model).expanduser(), "cpu"), student)
+        return SegmentationTeacher(load_model(_found(config.model), "cpu"), student)
     if config.classifier is not None:
         classifier = _make_classifier(config, in_channels=student.in_channels)
         return ImageTeacher(classifier, student)
     return None
+
+
+def _found(model: str) -> str:
+    """The name of a bundled model as it is, a file with its home folder."""
+    return str(Path(model).expanduser()) if model.startswith("~") else model
 
 
 def _make_classifier(config: DistillationConfig, *, in_channels: int) -> nn.Module:

@@ -42,6 +42,11 @@ def test_wrong_trainer_values_are_refused(values: dict[str, Any], match: str) ->
         TrainerConfig(run_dir=Path("run"), **values)
 
 
+@pytest.mark.parametrize("precision", [16, "16"])
+def test_precision_may_be_the_number_that_yaml_reads(precision: Any) -> None:  # noqa: ANN401
+    assert TrainerConfig(run_dir=Path("run"), precision=precision).precision == "16"
+
+
 @pytest.mark.parametrize(
     ("values", "match"),
     [

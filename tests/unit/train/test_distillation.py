@@ -190,6 +190,8 @@ def test_a_classifier_of_fixed_size_sees_the_whole_chip(tmp_path: Path) -> None:
             "weights of the teacher test_resnet cannot be read .FileNotFoundError.*; give a file",
         ),
         ({"model": "absent.safetensors"}, ModelFileError, "no model file at .*absent.safetensors"),
+        ({"model": "~/absent.safetensors"}, ModelFileError, "no model file at [^~]*absent.safe"),
+        ({"model": "default"}, OptionError, "the teacher of distillation.model has classes"),
     ],
 )
 def test_teachers_that_cannot_be_had(
