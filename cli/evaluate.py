@@ -8,6 +8,7 @@ import typer
 from rsmamba.errors import OptionError
 
 from . import console, options
+from .model_accuracy import evaluate_model_file, is_model, refuse_model_options
 
 if TYPE_CHECKING:
     from rsmamba.evaluation import AccuracyReport
@@ -18,12 +19,17 @@ def evaluate(
         str,
         typer.Argument(
             metavar="MAP",
-            help="Class map, folder of maps, or CSV list with the columns map and reference.",
+            help="Class map, folder of maps, CSV list with the columns map and reference, or a "
+            "model file.",
         ),
     ],
     reference: Annotated[
         str | None,
-        typer.Argument(metavar="REFERENCE", help="Label raster, vector file, or folder of them."),
+        typer.Argument(
+            metavar="REFERENCE",
+            help="Label raster, vector file, or folder of them; for a model the configuration of "
+            "its data, such as configs/train/*.yaml or the config.json of a run.",
+        ),
     ] = None,
     *,
     protocol: Annotated[
@@ -68,6 +74,17 @@ def evaluate(
     resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
     allow_remote: options.AllowRemote = False,
+    split: Annotated[
+        str, typer.Option(help="Scenes that a model is evaluated on: train, validation or test.")
+    ] = "test",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a value of the model's data configuration, such as data.root=../data.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace reports that exist.")
     ] = False,
@@ -81,33 +98,48 @@ def evaluate(
     console.configure(quiet=quiet, verbose=verbose)
     targets = {".html": report, ".csv": csv, ".pdf": pdf}
     _check_targets(targets, overwrite=overwrite)
-    from rsmamba.evaluation import evaluate as evaluate_maps
+    counting = {
+        "protocol": protocol,
+        "erode": erode,
+        "curve": curve,
+        "tile": tile,
+        "resamples": resamples,
+        "seed": seed,
+        "pictures": report is not None or pdf is not None,
+    }
+    reading = {
+        "image": image,
+        "probabilities": probabilities,
+        "classes": _classes(classes),
+        "labels": labels,
+        "unknown": unknown,
+        "label_map": _label_map(label_map),
+        "class_field": class_field,
+        "warp": warp,
+    }
     from rsmamba.geo.trust import remote_access
 
     with (
         remote_access(allow_remote),
         console.progress_bar(Path(prediction).name) as advance,
     ):
-        found = evaluate_maps(
-            prediction,
-            reference,
-            protocol=protocol,
-            image=image,
-            probabilities=probabilities,
-            classes=_classes(classes),
-            labels=labels,  # type: ignore[arg-type]  # checked there, with all other choices
-            unknown=unknown,  # type: ignore[arg-type]  # the same
-            label_map=_label_map(label_map),
-            class_field=class_field,
-            erode=erode,
-            curve=curve,
-            warp=warp,
-            tile=tile,
-            resamples=resamples,
-            seed=seed,
-            pictures=report is not None or pdf is not None,
-            progress=advance,
-        )
+        if is_model(prediction, reference):
+            found = evaluate_model_file(
+                prediction,
+                reference,
+                overrides=overrides or [],
+                reading=reading,
+                split=split,
+                progress=advance,
+                **counting,
+            )
+        else:
+            refuse_model_options(split=split, overrides=overrides)
+            from rsmamba.evaluation import evaluate as evaluate_maps
+
+            # Choices and ranges are checked there.
+            options_of_maps: dict[str, Any] = counting | reading
+            found = evaluate_maps(prediction, reference, progress=advance, **options_of_maps)
     wrote = _write(found, targets, overwrite=overwrite)
     values = found.to_dict() | {"wrote": wrote}
     console.show(values, text=lambda: _text(found, wrote), as_json=as_json)

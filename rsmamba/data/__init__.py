@@ -6,7 +6,7 @@ from rsmamba.data.labelled import LabelledScene, Sample, check_alike, open_scene
 from rsmamba.data.labels import LabelOptions, label_options
 from rsmamba.data.pairs import ScenePair, find_pairs
 from rsmamba.data.remarks import remarks
-from rsmamba.data.splits import find_splits
+from rsmamba.data.splits import Split, find_split, find_splits
 from rsmamba.data.statistics import BandStatistics, band_statistics
 
 __all__ = [
@@ -19,9 +19,11 @@ __all__ = [
     "LabelledScene",
     "Sample",
     "ScenePair",
+    "Split",
     "band_statistics",
     "check_alike",
     "find_pairs",
+    "find_split",
     "find_splits",
     "label_options",
     "open_scenes",

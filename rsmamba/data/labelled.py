@@ -1,14 +1,14 @@
 """A scene with its label raster, read by windows or from memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsmamba.classes import ClassScheme
-from rsmamba.data.labels import STRIP_ROWS, LabelOptions, open_labels
+from rsmamba.data.labels import LabelOptions, open_labels, strips
 from rsmamba.data.pairs import ScenePair
 from rsmamba.errors import DataError
 from rsmamba.geo.stack import RasterPart, SceneStack
@@ -44,6 +44,7 @@ class LabelledScene:
     Attributes:
         pair: Image and labels.
         classes: Allowed labels.
+        first_row: First row of the image that is used.
         height: Rows that are used.
         width: Columns.
         bidx: Bands of the image file that are used, 1-based.
@@ -75,7 +76,7 @@ class LabelledScene:
         self._parts = (RasterPart(path=pair.image, bidx=chosen), *pair.stacked)
         with SceneStack.open(self._parts) as image:
             first, last = (round(share * image.grid.height) for share in pair.rows)
-            self._first_row = first
+            self.first_row = first
             self.height, self.width = last - first, image.grid.width
             self.bidx = image.scenes[0].bidx
             self.num_bands = image.num_bands
@@ -127,7 +128,7 @@ class LabelledScene:
                 valid=held.valid[rows, cols],
                 labels=held.labels[rows, cols],
             )
-        window = Window(row=self._first_row + row, col=col, height=height, width=width)
+        window = Window(row=self.first_row + row, col=col, height=height, width=width)
         # Opened for each read, since processes that load chips cannot share an open file.
         with SceneStack.open(self._parts) as image:
             pixels = image.read(window)
@@ -161,10 +162,8 @@ class LabelledScene:
     def _count_labels(self) -> NDArray[np.int64]:
         """Pixels of each class, which also checks every label."""
         counts = np.zeros(256, np.int64)
-        for row in range(0, self.height, STRIP_ROWS):
-            rows = min(STRIP_ROWS, self.height - row)
-            window = Window(row=self._first_row + row, col=0, height=rows, width=self.width)
-            labels = self._read_labels(window)
+        for part in strips(height=self.height, width=self.width):
+            labels = self._read_labels(replace(part, row=self.first_row + part.row))
             counts += np.bincount(labels.ravel(), minlength=256)
         return counts[: self.classes.num_classes]
 

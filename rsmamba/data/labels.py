@@ -19,7 +19,7 @@ from rsmamba.geo.stack import check_same_pixels
 from rsmamba.geo.window import Window
 
 # Rasters are checked in strips of this many rows, so that their size does not matter.
-STRIP_ROWS = 1024
+_STRIP_ROWS = 1024
 
 
 class LabelReader(Protocol):
@@ -272,8 +272,8 @@ def strips(*, height: int, width: int) -> Iterator[Window]:
     Yields:
         Windows from top to bottom.
     """
-    for row in range(0, height, STRIP_ROWS):
-        yield Window(row=row, col=0, height=min(STRIP_ROWS, height - row), width=width)
+    for row in range(0, height, _STRIP_ROWS):
+        yield Window(row=row, col=0, height=min(_STRIP_ROWS, height - row), width=width)
 
 
 def _check_index(mask: Scene) -> None:

@@ -37,6 +37,11 @@ class ScenePair:
     bidx: tuple[int, ...] | None = None
     stacked: tuple[RasterPart, ...] = ()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows are used."""
+        return self.rows == (0.0, 1.0)
+
 
 def find_pairs(config: SourceConfig, patterns: Sequence[str]) -> tuple[ScenePair, ...]:
     """Find the images that match any of the patterns, with their label rasters.

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Literal
 
-from rsmamba.data.isprs.pairs import find_isprs_pairs
+from rsmamba.data.isprs.pairs import find_isprs_pairs, find_isprs_test_pairs
 from rsmamba.data.pairs import ScenePair, find_pairs, listed
 from rsmamba.data.source import SourceConfig
 from rsmamba.data.table import TableRow, read_table
-from rsmamba.errors import DataError
+from rsmamba.errors import DataError, OptionError
 
 Pairs = tuple[ScenePair, ...]
+Split = Literal["train", "validation", "test"]
 
 
 def find_splits(config: SourceConfig) -> tuple[Pairs, Pairs]:
@@ -47,6 +49,45 @@ def find_splits(config: SourceConfig) -> tuple[Pairs, Pairs]:
     return train, validation
 
 
+def find_split(config: SourceConfig, split: Split) -> Pairs:
+    """Find the pairs of one split.
+
+    Args:
+        config: Where images and labels are.
+        split: Its name; folders have no test split, since nothing names its scenes.
+
+    Returns:
+        The pairs.
+
+    Raises:
+        DataError: If the split is empty, or pairing fails.
+        OptionError: If there is no such split.
+    """
+    if split == "test":
+        return _test_pairs(config)
+    if split not in {"train", "validation"}:
+        msg = f"split is {split!r}; give train, validation or test"
+        raise OptionError(msg)
+    train, validation = find_splits(config)
+    return train if split == "train" else validation
+
+
+def _test_pairs(config: SourceConfig) -> Pairs:
+    """Scenes that training never reads."""
+    if config.kind == "isprs":
+        return find_isprs_test_pairs(config)
+    if config.kind == "table":
+        rows = read_table(config.root / config.table)
+        test = tuple(row.pair for row in rows if row.split == "test")
+        _refuse_empty(config, test, "test")
+        return test
+    msg = (
+        "data of kind folders name no test scenes; take --split validation, with data.validation "
+        "naming the scenes to test on"
+    )
+    raise OptionError(msg)
+
+
 def _rows(pairs: Pairs, first: float, last: float) -> Pairs:
     """The pairs with a part of their rows."""
     return tuple(replace(pair, rows=(first, last)) for pair in pairs)
@@ -78,9 +119,9 @@ def _refuse_empty(config: SourceConfig, pairs: Pairs, split: str) -> None:
     """Name a split that no row of the table has."""
     if not pairs:
         msg = (
-            f"no row of {config.root / config.table} has the split {split!r}; write train and "
-            "validation into the column split"
-            + ("" if split == "train" else ", or set data.validation_share")
+            f"no row of {config.root / config.table} has the split {split!r}; write "
+            f"{'test' if split == 'test' else 'train and validation'} into the column split"
+            + (", or set data.validation_share" if split == "validation" else "")
         )
         raise DataError(msg)
 

@@ -84,9 +84,34 @@ def test_heights_are_a_band_from_the_folder_to_the_accuracy(
     assert "4" in capsys.readouterr().err
     assert run([*command, "--extra-bands", str(heights), "--out", str(out), "-q"]) == 0
     (labels,) = (root / "gts_for_participants").glob("*area2.tif")
-    words = ["--protocol", "all-classes", "--json"]
+    page = tmp_path / "report.html"
+    words = ["--protocol", "all-classes", "--labels", "colour", "--report", str(page), "--json"]
     assert run(["evaluate", str(out), str(labels), *words]) == 0
-    assert json.loads(capsys.readouterr().out)
+    assert json.loads(capsys.readouterr().out)["pixels"]["counted"] == 64 * 96
+    assert page.stat().st_size > 10_000
+
+
+def test_a_model_is_evaluated_on_the_test_tiles_of_its_split(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, run_dir = tmp_path / "v", tmp_path / "run"
+    words = ["--dataset", "vaihingen", "--size", "64", "--tiles", "4", "-q"]
+    assert run(["data", "make-isprs", str(root), *words]) == 0
+    changes = [*TINY, "data.ndsm=true", f"data.root={root}", f"trainer.run_dir={run_dir}"]
+    words = [word for change in changes for word in ("--set", change)]
+    assert run(["train", str(CONFIGS / "cvmh_unet_vaihingen.yaml"), *words, "-q"]) == 0
+    model, config = str(run_dir / "best.safetensors"), str(run_dir / "config.json")
+    words = ["--protocol", "ssrs", "--json", "-q"]
+    assert run(["evaluate", model, config, *words]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [scene["name"][-6:] for scene in report["scenes"]] == ["_area5", "area30"]
+    assert report["stamp"]["test tiles"].startswith("2 of 4 test tiles of ssrs on vaihingen")
+    assert run(["evaluate", model, config, "--warp"]) == 2
+    assert "--warp is for maps; the configuration of a model's data" in capsys.readouterr().err
+    assert run(["evaluate", model, "labels.tif"]) == 2
+    assert "labels.tif is given as the configuration of its data" in capsys.readouterr().err
+    assert run(["evaluate", "map.tif", "labels.tif", "--split", "train"]) == 2
+    assert "--split is for a model and the configuration" in capsys.readouterr().err
 
 
 def test_faults_are_lines_on_stderr_and_the_status(

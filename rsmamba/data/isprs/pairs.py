@@ -43,11 +43,7 @@ def find_isprs_pairs(
         DataError: If a split has no tile in the folder, or a tile lacks an image, a surface model
             or labels.
     """
-    if config.dataset is None or config.split is None:
-        msg = f"kind is {config.kind}; give kind isprs with dataset and split"
-        raise OptionError(msg)
-    folder = find_isprs_files(config.root, config.dataset)
-    lists = SPLITS[config.dataset][config.split]
+    folder, lists = _find(config)
     train, validation = divide_tiles(lists, config)
     train = _present(folder, train, f"train tiles of {config.split}")
     if config.validation_share:
@@ -58,6 +54,35 @@ def find_isprs_pairs(
         tuple(_pair(folder, tile, config, eroded=config.eroded_training) for tile in train),
         tuple(_pair(folder, tile, config, eroded=config.eroded_validation) for tile in validation),
     )
+
+
+def find_isprs_test_pairs(config: SourceConfig) -> tuple[ScenePair, ...]:
+    """Find the test tiles of a split, which training never reads.
+
+    Args:
+        config: Folder, data set, split, bands and labels; of kind isprs. The labels are those that
+            validation has.
+
+    Returns:
+        Test pairs.
+
+    Raises:
+        OptionError: If the configuration is of another kind.
+        DataError: If no test tile is in the folder, or one lacks an image, a surface model or
+            labels.
+    """
+    folder, lists = _find(config)
+    tiles = _present(folder, lists.test, f"test tiles of {config.split}")
+    return tuple(_pair(folder, tile, config, eroded=config.eroded_validation) for tile in tiles)
+
+
+def _find(config: SourceConfig) -> tuple[IsprsFolder, TileLists]:
+    """Files of the data set, and the tiles of its split."""
+    if config.dataset is None or config.split is None:
+        msg = f"kind is {config.kind}; give kind isprs with dataset and split"
+        raise OptionError(msg)
+    folder = find_isprs_files(config.root, config.dataset)
+    return folder, SPLITS[config.dataset][config.split]
 
 
 def divide_tiles(lists: TileLists, config: SourceConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rsmamba.classes import ClassScheme
-from rsmamba.data import DataConfig, find_splits
+from rsmamba.data import DataConfig, find_split, find_splits
 from rsmamba.data.table import read_table
 from rsmamba.errors import DataError
 
@@ -82,6 +82,16 @@ def test_tables_that_cannot_be_read(root: Path) -> None:
     (root / "pairs.csv").write_bytes(b"image,mask\n\xff\xfe,b\n")
     with pytest.raises(DataError, match=r"cannot read the table .*; give a CSV file in UTF-8"):
         find_splits(make_config(root))
+
+
+def test_test_scenes_are_those_of_the_table(root: Path) -> None:
+    write(root, "image,mask,split\na.tif,a_l.tif,train\nb.tif,b_l.tif,test\n")
+    config = make_config(root)
+    assert [pair.image.stem for pair in find_split(config, "test")] == ["b"]
+    write(root, "image,mask,split\na.tif,a_l.tif,train\nb.tif,b_l.tif,validation\n")
+    assert [pair.image.stem for pair in find_split(config, "validation")] == ["b"]
+    with pytest.raises(DataError, match="has the split 'test'; write test into the column"):
+        find_split(config, "test")
 
 
 @pytest.mark.parametrize(("given", "missing"), [("train", "validation"), ("validation", "train")])
