@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsmamba.classes import ClassScheme
-from rsmamba.data.labels import LabelOptions, open_labels, strips
+from rsmamba.data.labels import LabelOptions, open_labels
 from rsmamba.data.pairs import ScenePair
 from rsmamba.errors import DataError
+from rsmamba.geo.painted import strips
 from rsmamba.geo.stack import RasterPart, SceneStack
 from rsmamba.geo.window import Window
 

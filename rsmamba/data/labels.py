@@ -1,25 +1,22 @@
 """Readers of labels: class indices, colours, or polygons; all give values on the image's grid."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsmamba.classes import ISPRS_CLASSES, ClassScheme, Colour
-from rsmamba.data.source import LabelForm, SourceConfig, UnknownColour
+from rsmamba.data.source import LabelForm, SourceConfig
 from rsmamba.data.vectors import PolygonLabels
 from rsmamba.errors import DataError, GridMismatchError
-from rsmamba.geo.colours import decode_colours, pack_colours, unpack_colour
 from rsmamba.geo.nodata import BoolArray
+from rsmamba.geo.painted import PaintedClasses, Painting, UnknownColour, UnknownColours
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.stack import check_same_pixels
 from rsmamba.geo.window import Window
-
-# Rasters are checked in strips of this many rows, so that their size does not matter.
-_STRIP_ROWS = 1024
 
 
 class LabelReader(Protocol):
@@ -163,7 +160,6 @@ class ColourLabels:
 
     def __init__(self, mask: Scene, options: LabelOptions) -> None:
         self.path = Path(mask.path)
-        self.options = options
         is_palette = mask.count == 1 and mask.colours == ("palette",)
         if mask.dtype != "uint8" or not (len(mask.bidx) == 3 or is_palette):
             msg = (
@@ -171,10 +167,11 @@ class ColourLabels:
                 "red, green and blue as bytes; class indices need data.labels: index"
             )
             raise DataError(msg)
-        self._height, self._width = mask.grid.height, mask.grid.width
-        self._values = dict(options.colours or {})
-        for colour in options.ignored_colours:
-            self._values.setdefault(colour, -1)
+        self._painting = Painting(
+            values=dict(options.colours or {}),
+            ignored=options.ignored_colours,
+            unknown=options.unknown,
+        )
 
     def read(self, window: Window) -> tuple[NDArray[np.int64], BoolArray]:
         """Read a window.
@@ -188,92 +185,21 @@ class ColourLabels:
         Raises:
             DataError: If there is an unknown colour and `unknown` is "fail".
         """
-        values, known, _ = self._decode(window)
-        if self.options.unknown == "fail" and not known.all():
-            raise DataError(self._complaint())
-        return values, known & (values >= 0)
+        with Scene.open(self.path, num_bands=3) as mask:
+            return self._painted(mask).read(window)
 
-    def unknown_colours(self) -> "UnknownColours":
+    def unknown_colours(self) -> UnknownColours:
         """Go through the whole raster and count what is not in the palette.
 
         Returns:
             The count, and the first place.
         """
-        count, colours, first = 0, set[int](), None
-        for window in strips(height=self._height, width=self._width):
-            _, known, packed = self._decode(window)
-            if known.all():
-                continue
-            rows, cols = np.nonzero(~known)
-            count += rows.size
-            colours |= set(np.unique(packed[~known]).tolist())
-            if first is None:
-                place = int(rows[0]) + window.row, int(cols[0])
-                first = (*place, unpack_colour(int(packed[rows[0], cols[0]])))
-        row, col, colour = first or (0, 0, (0, 0, 0))
-        return UnknownColours(
-            num_pixels=count, num_colours=len(colours), row=row, col=col, colour=colour
-        )
-
-    def _decode(self, window: Window) -> tuple[NDArray[np.int64], BoolArray, NDArray[Any]]:
         with Scene.open(self.path, num_bands=3) as mask:
-            read = mask.read(window)
-        values, known = decode_colours(read.values, self._values)
-        # A transparent pixel has no colour: it is padding, not an unknown class.
-        values[~read.valid] = -1
-        return values, known | ~read.valid, pack_colours(read.values)
+            return self._painted(mask).unknown_colours()
 
-    def _complaint(self) -> str:
-        found = self.unknown_colours()
-        allowed = ", ".join(str(colour) for colour in self._values)
-        return (
-            f"{self.path} has {found.describe()}; allowed are {allowed}; correct the file, or set "
-            "data.unknown to ignore (--unknown ignore) to leave such pixels out"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownColours:
-    """Pixels of a label raster whose colour is no class.
-
-    Attributes:
-        num_pixels: Number of such pixels.
-        num_colours: Number of different colours of them.
-        row: Row of the first one.
-        col: Column of the first one.
-        colour: Colour of the first one.
-    """
-
-    num_pixels: int
-    num_colours: int
-    row: int
-    col: int
-    colour: Colour
-
-    def describe(self) -> str:
-        """Say how many there are and where the first is.
-
-        Returns:
-            Part of a sentence.
-        """
-        return (
-            f"{self.num_pixels} pixels in {self.num_colours} colours that are not in the palette, "
-            f"the first {self.colour} at row {self.row}, col {self.col}"
-        )
-
-
-def strips(*, height: int, width: int) -> Iterator[Window]:
-    """Cut a raster into strips of whole rows.
-
-    Args:
-        height: Rows of the raster.
-        width: Columns of the raster.
-
-    Yields:
-        Windows from top to bottom.
-    """
-    for row in range(0, height, _STRIP_ROWS):
-        yield Window(row=row, col=0, height=min(_STRIP_ROWS, height - row), width=width)
+    def _painted(self, mask: Scene) -> PaintedClasses:
+        advice = "set data.unknown to ignore (--unknown ignore)"
+        return PaintedClasses(mask, self._painting, advice=advice)
 
 
 def _check_index(mask: Scene) -> None:

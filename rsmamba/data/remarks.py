@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rsmamba.data.labelled import LabelledScene
-from rsmamba.data.labels import strips
 from rsmamba.data.statistics import BandStatistics
+from rsmamba.geo.painted import strips
 
 
 def remarks(

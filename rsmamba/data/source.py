@@ -14,10 +14,10 @@ from rsmamba.data.isprs.tiles import (
     IsprsSplit,
 )
 from rsmamba.errors import OptionError
+from rsmamba.geo.painted import UnknownColour
 
 SourceKind = Literal["folders", "table", "isprs"]
 LabelForm = Literal["index", "colour", "vector"]
-UnknownColour = Literal["fail", "ignore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

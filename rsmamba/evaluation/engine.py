@@ -11,7 +11,7 @@ from rsmamba.classes import ClassScheme
 from rsmamba.errors import DataError, OptionError
 from rsmamba.evaluation.classes import choose_classes
 from rsmamba.evaluation.counting import CountOptions, SceneCounts, Watcher, count_scene
-from rsmamba.evaluation.labels import LabelForm, UnknownColour
+from rsmamba.evaluation.labels import LabelForm
 from rsmamba.evaluation.pictures import Overview, ScenePicture, overview_factor, tile_picture
 from rsmamba.evaluation.protocols import Protocol, choose_protocol
 from rsmamba.evaluation.result import AccuracyReport, SceneAccuracy, WorstTile
@@ -22,6 +22,7 @@ from rsmamba.evaluation.windows import read_side
 from rsmamba.geo.environment import raster_environment
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.opening import open_dataset
+from rsmamba.geo.painted import UnknownColour
 from rsmamba.metrics import CalibrationCounter, bootstrap_intervals, compute_scores
 from rsmamba.metrics.boundary import check_radius
 

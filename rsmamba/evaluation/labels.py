@@ -9,12 +9,11 @@ from rsmamba.classes import ClassScheme, Colour
 from rsmamba.errors import DataError
 from rsmamba.evaluation.naming import REFUSED, ClassTable
 from rsmamba.evaluation.windows import READ_SIDE, squares
-from rsmamba.geo.colours import decode_colours
+from rsmamba.geo.painted import PaintedClasses, Painting, UnknownColour
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.window import Window
 
 LabelForm = Literal["auto", "index", "colour"]
-UnknownColour = Literal["fail", "ignore"]
 _UNKNOWN = -1
 
 
@@ -108,11 +107,13 @@ class ColourLabels:
                 "red, green and blue bytes; class indices are read with --labels index"
             )
             raise DataError(message)
-        self._scene = scene
+        painting = Painting(
+            values={colour: index for index, colour in enumerate(classes.colours)},
+            ignored=ignored_colours,
+            unknown=unknown,
+        )
+        self._painted = PaintedClasses(scene, painting, advice="take --unknown ignore")
         self._ignore_index = classes.ignore_index
-        self._unknown = unknown
-        self._values = dict.fromkeys(ignored_colours, classes.ignore_index)
-        self._values |= {colour: index for index, colour in enumerate(classes.colours)}
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read a window.
@@ -127,30 +128,9 @@ class ColourLabels:
             DataError: If a colour is not in the palette and unknown ones are to fail.
             SceneError: If the file is damaged there.
         """
-        pixels = self._scene.read(window)
-        indices, known = decode_colours(pixels.values, self._values)
-        known |= ~pixels.valid
-        if self._unknown == "fail" and not known.all():
-            row, col = np.argwhere(~known)[0]
-            message = (
-                f"{self._scene.path} has {self._count_unknown()} pixels of colours that are not in "
-                f"the palette, such as {tuple(pixels.values[:, row, col].tolist())} at row "
-                f"{int(row) + window.row}, col {int(col) + window.col}; allowed are "
-                f"{', '.join(map(str, self._values))}: correct the file, or leave such pixels out "
-                "with --unknown ignore"
-            )
-            raise DataError(message)
-        indices[~(known & pixels.valid)] = self._ignore_index
+        indices, known = self._painted.read(window)
+        indices[~known] = self._ignore_index
         return indices.astype(np.uint8)
-
-    def _count_unknown(self) -> int:
-        """Go through the whole raster."""
-        grid, count = self._scene.grid, 0
-        for window in squares(height=grid.height, width=grid.width, side=READ_SIDE):
-            pixels = self._scene.read(window)
-            _, known = decode_colours(pixels.values, self._values)
-            count += int((~known & pixels.valid).sum())
-        return count
 
 
 def largest_label(scene: Scene) -> int:

@@ -18,7 +18,6 @@ from rsmamba.evaluation.labels import (
     IndexLabels,
     LabelForm,
     LabelSource,
-    UnknownColour,
 )
 from rsmamba.evaluation.naming import (
     class_table,
@@ -30,6 +29,7 @@ from rsmamba.evaluation.naming import (
 from rsmamba.evaluation.scenes import PathLike, ScenePaths, reference_is_vector
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.opening import open_dataset
+from rsmamba.geo.painted import UnknownColour
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.vectors import BurntLabels
 from rsmamba.geo.window import Window

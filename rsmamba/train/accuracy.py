@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from rsmamba.data import LabelledScene, ScenePair, Split, find_split, label_options
-from rsmamba.data.labels import strips
 from rsmamba.errors import OptionError
 from rsmamba.evaluation import AccuracyReport, evaluate
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.kinds import class_map
+from rsmamba.geo.painted import strips
 from rsmamba.geo.writer import RasterSink
 from rsmamba.models.model_file import load_model
 from rsmamba.models.scene_model import SceneModel

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from rsmamba.classes import ISPRS_CLASSES, ISPRS_UNDEFINED
 from rsmamba.data.isprs.files import IsprsFolder, Role, find_isprs_files
 from rsmamba.data.isprs.tiles import SPLITS, TILES, IsprsDataset
-from rsmamba.data.labels import ColourLabels, LabelOptions, colour_values, strips
+from rsmamba.data.labels import ColourLabels, LabelOptions, colour_values
 from rsmamba.data.pairs import listed
-from rsmamba.data.source import UnknownColour
 from rsmamba.errors import GridMismatchError, RsmambaError
 from rsmamba.geo.environment import raster_environment
+from rsmamba.geo.painted import UnknownColour, strips
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.stack import check_same_pixels
 

@@ -96,7 +96,7 @@ def test_geosegs_padding_does_not_reach_our_numbers(
     colours[:, 40:, 60:] = painted(labels)
     reference, ours = write_labels(colours, "padded.tif"), write_labels(padded_map, "pm.tif")
     with pytest.raises(
-        DataError, match=r"pixels of colours that are not in .* such as \(6, 0, 0\)"
+        DataError, match=r"pixels in 1 colours that are not in .* the first \(6, 0, 0\)"
     ):
         evaluate(ours, reference, protocol="isprs")
     left_out = evaluate(ours, reference, protocol="isprs", unknown="ignore")
@@ -135,7 +135,7 @@ def test_unknown_colours_are_counted_and_placed(
     colours = painted(area[1])
     colours[:, 5, 7] = colours[:, 60, 2] = (255, 204, 0)
     reference = write_labels(colours, "reference.tif")
-    text = r"has 2 pixels of colours .* such as \(255, 204, 0\) at row 5, col 7; allowed are"
+    text = r"has 2 pixels in 1 colours .* first \(255, 204, 0\) at row 5, col 7; allowed are"
     with pytest.raises(DataError, match=text):
         evaluate(write_labels(area[0], "map.tif"), reference, protocol="geoseg")
 
