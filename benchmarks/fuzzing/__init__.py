@@ -1,0 +1,1 @@
+"""Mutated scenes and model files, and children that meet them."""
