@@ -12,8 +12,10 @@ from pathlib import Path
 
 from benchmarks.fuzzing.mutations import damaged_model, damaged_scene, make_scenes
 
-_ERROR = re.compile(r"\Arsmamba: error: [^\n]+\n\Z")
-_TILE = ("--tile", "64", "--overlap", "16", "--margin", "4", "--mem-limit", "1GB")
+_REMARKS = r"\A(rsmamba: (?!error:)[^\n]+\n)*"
+_ERROR = re.compile(_REMARKS + r"rsmamba: error: [^\n]+\n\Z")
+_NO_ERROR = re.compile(_REMARKS + r"\Z")
+_TILE = ("--tile", "256", "--overlap", "32", "--margin", "8", "--mem-limit", "1GB")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class Outcome:
     """What a command did.
 
     Attributes:
-        status: Exit status; -1 if it did not end by itself.
+        status: Exit status; -1 if there was none.
         fault: What went wrong, empty if all held.
         message: Its error line.
     """
@@ -139,7 +141,7 @@ def _fault(status: int, printed: str, *, trace: str, is_there: bool) -> str:
         return f"exit status {status}"
     if is_there != (status == 0):
         return f"exit status {status} and {'a' if is_there else 'no'} map"
-    if status and not _ERROR.match(printed):
+    if not (_ERROR if status else _NO_ERROR).match(printed):
         return f"not one line: {printed[-1500:]!r}"
     return ""
 

@@ -3,8 +3,9 @@
 import math
 
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform as transform_points
 
 from rsmamba.geo.transform import to_map
@@ -47,9 +48,11 @@ def _nominal(crs: CRS, transform: Affine) -> float | None:
         return None
     try:
         _, metres_per_unit = crs.linear_units_factor
-    except RasterioError:
+    except (RasterioError, CRSError):
         return None
-    return float(math.sqrt(abs(transform.determinant)) * metres_per_unit)
+    side_m = float(math.sqrt(abs(transform.determinant)) * metres_per_unit)
+    # The transform of a damaged file may be so small that nothing is left of it.
+    return side_m if 0 < side_m < math.inf else None
 
 
 def _measured(crs: CRS, transform: Affine, *, centre_row: float, centre_col: float) -> float | None:
@@ -63,7 +66,8 @@ def _measured(crs: CRS, transform: Affine, *, centre_row: float, centre_col: flo
         longitudes, latitudes = transform_points(
             crs, CRS.from_epsg(4326), list(eastings), list(northings)
         )
-    except RasterioError:
+    except (RasterioError, CRSError, CPLE_BaseError):
+        # An engineering CRS has no place on the earth.
         return None
     if not all(map(math.isfinite, [*longitudes, *latitudes])) or abs(latitudes[0]) > 90:
         return None

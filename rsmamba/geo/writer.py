@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 
 from rsmamba.errors import OutputError, ShapeError
 from rsmamba.geo.cog import SCRATCH_BLOCK_ROWS, scratch_profile, write_cog
@@ -251,7 +252,8 @@ def georeference(grid: GeoGrid) -> dict[str, Any]:
     """
     options: dict[str, Any] = {"height": grid.height, "width": grid.width}
     if grid.gcps:
-        options |= {"gcps": list(grid.gcps), "crs": grid.gcps_crs}
+        # Points may lack a CRS, for which rasterio takes an empty one and not None.
+        options |= {"gcps": list(grid.gcps), "crs": grid.gcps_crs or CRS()}
     else:
         options["crs"] = grid.crs
         if not grid.transform.is_identity:

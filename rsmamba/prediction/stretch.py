@@ -41,9 +41,11 @@ class Stretch:
             values: Pixels (C, h, w).
         """
         lows, highs = (np.array(ends)[:, None, None] for ends in (self.lows, self.highs))
-        values -= lows.astype(np.float32)
-        values *= ((self.largest - self.smallest) / (highs - lows)).astype(np.float32)
-        values += np.float32(self.smallest)
+        # A range too small for float32 gives NaN, of which the engine tells the scene and the tile.
+        with np.errstate(over="ignore", invalid="ignore"):
+            values -= lows.astype(np.float32)
+            values *= ((self.largest - self.smallest) / (highs - lows)).astype(np.float32)
+            values += np.float32(self.smallest)
         np.clip(values, self.smallest, self.largest, out=values)
 
     def describe(self) -> str:

@@ -67,6 +67,14 @@ def test_round_pixel_sizes_stay_round_in_projected_grids() -> None:
         _grid(None, Affine(10, 0, 0, 0, -10, 0)),
         GeoGrid(height=2, width=2, gcps=(GroundControlPoint(0, 0, 1, 2),)),
         GeoGrid(height=2, width=2, rpcs=_rpcs(5)),
+        _grid(32633, Affine(1e-170, 0, 5e5, 0, -1e-170, 5e6)),
+        _grid(4978, Affine(1, 0, 0, 0, -1, 0)),
+        GeoGrid(
+            height=2,
+            width=2,
+            crs=CRS.from_wkt('LOCAL_CS["site",UNIT["US survey foot",0.3048006]]'),
+            transform=Affine(1, 0, 0, 0, -1, 0),
+        ),
     ],
 )
 def test_ground_sample_distance_is_unknown_without_crs_and_transform(grid: GeoGrid) -> None:

@@ -97,10 +97,20 @@ def test_class_map_of_any_size_is_a_valid_cog(
         GeoGrid(height=9, width=8, crs=CRS.from_epsg(4326), transform=Affine(1, 0, 175, 0, 1, 3)),
         GeoGrid(height=9, width=8, transform=Affine(1, 0, 175, 0, -1, 3)),
         GeoGrid(height=9, width=8, gcps=POINTS, gcps_crs=CRS.from_epsg(4326)),
+        GeoGrid(height=9, width=8, gcps=POINTS),
         GeoGrid(height=9, width=8, rpcs=RPCS),
         GeoGrid(height=9, width=8, rpcs=RPCS, crs=CRS.from_epsg(3857), transform=Affine.scale(2)),
     ],
-    ids=["none", "rotated", "south-up over the antimeridian", "no CRS", "GCP", "RPC", "RPC+CRS"],
+    ids=[
+        "none",
+        "rotated",
+        "south-up over the antimeridian",
+        "no CRS",
+        "GCP",
+        "GCP alone",
+        "RPC",
+        "RPC+CRS",
+    ],
 )
 @pytest.mark.parametrize("output_format", ["COG", "GTiff"])
 def test_grid_survives(

@@ -1,0 +1,1 @@
+"""What large archives cost, and how a thousand workers share them."""
