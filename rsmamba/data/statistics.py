@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rsmamba.data.labelled import LabelledScene
 from rsmamba.errors import DataError
+from rsmamba.geo.painted import strips
 
 _STRIP_ROWS = 512
 
@@ -65,8 +66,7 @@ def band_statistics(scenes: Iterable[LabelledScene]) -> BandStatistics:
 def _valid_strips(scenes: Iterable[LabelledScene]) -> Iterable[NDArray[np.float64]]:
     """Valid pixels of strips of rows, (C, pixels)."""
     for scene in scenes:
-        for row in range(0, scene.height, _STRIP_ROWS):
-            height = min(_STRIP_ROWS, scene.height - row)
-            sample = scene.read(row=row, col=0, height=height, width=scene.width)
+        for part in strips(height=scene.height, width=scene.width, rows=_STRIP_ROWS):
+            sample = scene.read(row=part.row, col=0, height=part.height, width=scene.width)
             if sample.valid.any():
                 yield sample.pixels[:, sample.valid].astype(np.float64)

@@ -11,7 +11,8 @@ from rsmamba.errors import OptionError
 from rsmamba.models.options import closest
 from rsmamba.train.recipe import OptimiserConfig
 
-_STATE_SPACE_TERMS = frozenset({"A_logs", "Ds", "dt_projs_bias"})
+# Of several axes, and yet no matrices that multiply features.
+_FREE_TERMS = frozenset({"A_log", "A_logs", "Ds", "dt_projs_bias", "bias", "pos_embed"})
 # How the networks here name their encoders: stages of blocks, or blocks alone.
 _BLOCK = re.compile(
     r"encoder\.(?:(?:\w+\.)?(?:stages|layers)\.)?(?P<stage>\d+)\."
@@ -115,8 +116,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Split the trained parameters into decayed and not decayed, for each factor.
 
-    Vectors (biases, norms) and the state-space terms are not decayed: pulling those towards 0 would
-    change how far a scan remembers.
+    Vectors, biases, position embeddings and the state-space terms are not decayed: pulling the last
+    towards 0 would change how far a scan remembers.
 
     Args:
         network: Network to train.
@@ -143,7 +144,7 @@ def parameter_groups(
 
 def _is_free(name: str, parameter: nn.Parameter) -> bool:
     """Whether a parameter is not decayed."""
-    return parameter.ndim < 2 or name.rpartition(".")[2] in _STATE_SPACE_TERMS
+    return parameter.ndim < 2 or name.rpartition(".")[2] in _FREE_TERMS
 
 
 def _matches(name: str, pattern: str) -> bool:

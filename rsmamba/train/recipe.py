@@ -23,7 +23,8 @@ class OptimiserConfig:
 
     Attributes:
         learning_rate: Highest learning rate.
-        weight_decay: Decay of matrices and kernels; vectors and state matrices are not decayed.
+        weight_decay: Decay of matrices and kernels; vectors, biases, position embeddings and state
+            matrices are not decayed.
         betas: Decay of AdamW's two moments.
         gradient_clip: Largest norm of the gradient; 0 turns clipping off.
         ema_decay: Decay of the running average of the weights, which is what is validated and

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rsmamba.models.registry import create_model
+from rsmamba.models import create_encoder, create_model
 from rsmamba.train.module import average_of
 from rsmamba.train.parameters import parameter_groups
 
@@ -55,6 +55,16 @@ def test_vectors_and_state_matrices_are_not_decayed() -> None:
         seen.add(last)
         assert (id(parameter) in undecayed) == (parameter.ndim < 2 or last in state_terms), name
     assert seen.issuperset(state_terms)
+
+
+@pytest.mark.parametrize("name", ["plainmamba_l1", "vim_tiny"])
+def test_sequence_encoders_keep_states_and_positions(name: str) -> None:
+    encoder = create_encoder(name)
+    _, free = parameter_groups(encoder, 0.1)
+    undecayed = {id(parameter) for parameter in free["params"]}
+    kept = {n.rpartition(".")[2] for n, p in encoder.named_parameters() if id(p) in undecayed}
+    assert {"A_log", "D", "bias", "pos_embed"} <= kept
+    assert all(p.ndim < 2 for n, p in encoder.named_parameters() if id(p) in undecayed and "w" in n)
 
 
 def test_frozen_parameters_are_left_out() -> None:
