@@ -98,7 +98,8 @@ class RunFolder:
             Where it goes on; None where it begins.
 
         Raises:
-            OutputExistsError: If the folder holds a run and `trainer.resume` is off.
+            OutputExistsError: If the folder holds a run and `trainer.resume` is off, or no
+                checkpoint of it.
             OutputError: If the path is a file.
             ConfigError: If the run cannot be continued with this configuration.
         """
@@ -113,6 +114,7 @@ class RunFolder:
             )
             raise OutputExistsError(msg)
         if not self.checkpoint.exists():
+            self._refuse_to_replace()
             return None
         self._check_same_run(config)
         checkpoint = Checkpoint.read(self.checkpoint)
@@ -158,6 +160,16 @@ class RunFolder:
             shutil.rmtree(self.path / name, ignore_errors=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
+
+    def _refuse_to_replace(self) -> None:
+        """Keep the models of a run whose checkpoint somebody has removed."""
+        # A run that was killed as it wrote its first checkpoint has told one epoch and begins anew.
+        if self.history.exists() and len(self.history.read_bytes().splitlines()) > 2:
+            msg = (
+                f"{self.path} holds the models of a run and no {self.checkpoint.name} to go on "
+                "from; choose another trainer.run_dir, or move them away"
+            )
+            raise OutputExistsError(msg)
 
     def _check_same_run(self, config: TrainConfig) -> None:
         """Refuse to continue with other data, network, loss or steps."""

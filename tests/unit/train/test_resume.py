@@ -126,6 +126,19 @@ def test_resuming_nothing_begins(make_config: MakeConfig, tmp_path: Path) -> Non
     assert [record.epoch for record in result.records] == [1]
 
 
+def test_models_whose_checkpoint_is_gone_are_not_replaced(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    folder = RunFolder(path=tmp_path)
+    config = make_config(tmp_path, resume=True)
+    folder.best_model.touch()
+    folder.history.write_text("epoch\n1\n", encoding="utf-8")
+    assert folder.check(config) is None
+    folder.history.write_text("epoch\n1\n2\n", encoding="utf-8")
+    with pytest.raises(OutputExistsError, match=r"models of a run and no last\.ckpt to go"):
+        folder.check(config)
+
+
 def test_a_finished_run_is_not_trained_again(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config(tmp_path, epochs=1)
     first = fit(config)
