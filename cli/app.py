@@ -101,3 +101,7 @@ def main() -> None:
         with contextlib.suppress(OSError, ValueError):  # a closed pipe; main has said what it can
             stream.flush()
     os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -31,6 +31,18 @@ def batch(
     asset: Annotated[
         str | None, typer.Option(metavar="KEY", help="Asset of STAC items that is the scene.")
     ] = None,
+    workers: Annotated[int, typer.Option(help="Processes of this machine.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of the network in each worker [default: all].")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler (tcp://HOST:PORT, or its file)."),
+    ] = None,
+    resources: Annotated[
+        list[str] | None,
+        typer.Option("--resource", metavar="NAME=AMOUNT", help="What a task asks of Dask workers."),
+    ] = None,
     arguments: dict[str, Any],
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip what is done and go on; so it is anyway.")
@@ -61,6 +73,10 @@ def batch(
             out,
             name=name,
             asset=asset,
+            workers=workers,
+            threads=threads,
+            scheduler=scheduler,
+            resources=options.parse_resources(resources),
             extra=[kind for kind, wanted in extra.items() if wanted],
             progress=advance,
             **arguments,

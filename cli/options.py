@@ -142,6 +142,25 @@ def parse_prune(text: str | None) -> float | str | None:
         return text
 
 
+def parse_resources(texts: list[str] | None) -> dict[str, float]:
+    """Read what a task asks of a Dask worker, such as "GPU=1".
+
+    Args:
+        texts: The values of a repeated option.
+
+    Returns:
+        Amount by name.
+
+    Raises:
+        OptionError: If one has another form.
+    """
+    try:
+        return {name: float(amount) for name, amount in (text.split("=") for text in texts or [])}
+    except ValueError as error:
+        message = f"--resource {texts} is not of the form NAME=AMOUNT, such as GPU=1"
+        raise OptionError(message) from error
+
+
 def parse_pairs(texts: list[str] | None) -> dict[str, str]:
     """Read creation options such as "COMPRESS=ZSTD".
 

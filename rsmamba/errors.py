@@ -68,6 +68,10 @@ class NetworkError(RsmambaError, ArithmeticError):
     """A network returned something that is not a score, such as NaN."""
 
 
+class ClusterError(RsmambaError, RuntimeError):
+    """Worker processes or a cluster cannot be used, or are gone."""
+
+
 class MissingPackageError(RsmambaError, ImportError):
     """An optional package is needed and not installed."""
 

@@ -90,7 +90,7 @@ def outputs_of(job: SceneJob) -> tuple[Path, ...]:
     return (job.out, *(Path(path) for path in others if path is not None))
 
 
-def model_key(model: PathLike | SceneModel) -> str:
+def key_of_model(model: PathLike | SceneModel) -> str:
     """Return a hash of a model; a file is not loaded for it.
 
     Args:

@@ -10,6 +10,27 @@ Status = Literal["done", "skipped", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """Summary of one finished scene.
+
+    Attributes:
+        seconds: Time from its start to its outputs' names.
+        cpu_seconds: Processor time of the computation.
+        pixels: Pixels of the map.
+        masked_pixels: Pixels without a class.
+        resumed_pixels: Pixels that an earlier run had finished.
+        class_pixels: Pixels of each class.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    pixels: int
+    masked_pixels: int
+    resumed_pixels: int
+    class_pixels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SceneOutcome:
     """What became of one scene.
 

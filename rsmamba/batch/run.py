@@ -2,20 +2,19 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+from rsmamba.batch.crew import Crew
 from rsmamba.batch.inputs import find_scenes
 from rsmamba.batch.jobs import DEFAULT_NAME, SceneJob, make_jobs
-from rsmamba.batch.records import Records, check_folder, model_key, was_made_of
-from rsmamba.batch.result import BatchResult, SceneOutcome
+from rsmamba.batch.records import Records, check_folder, was_made_of
+from rsmamba.batch.result import BatchResult, Finished, SceneOutcome
 from rsmamba.errors import OutputBusyError, OutputExistsError, RsmambaError
-from rsmamba.models.model_file import load_model, resolve_device
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.prediction.config import PathLike, PredictConfig
-from rsmamba.prediction.engine import predict_scene
-from rsmamba.prediction.result import PredictResult
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,6 +40,10 @@ def run_batch(
     name: str = DEFAULT_NAME,
     extra: Sequence[str] = (),
     asset: str | None = None,
+    workers: int = 1,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    resources: Mapping[str, float] | None = None,
     progress: BatchProgress | None = None,
     **options: Any,  # noqa: ANN401 - PredictConfig checks them
 ) -> BatchResult:
@@ -58,6 +61,10 @@ def run_batch(
             and ``{number}``.
         extra: Other outputs beside each map: "probabilities", "confidence", "quicklook".
         asset: Key of the asset of STAC items; None chooses.
+        workers: Processes of this machine; the maps are the same bytes for any number.
+        threads: Threads of the network in each worker; None takes those of this process.
+        scheduler: Address of a Dask scheduler or path of its file, whose workers are used instead.
+        resources: What a task asks of a Dask worker, such as ``{"GPU": 1}``.
         progress: Called as the work goes on.
         **options: The other options of ``predict``, for all scenes.
 
@@ -67,14 +74,22 @@ def run_batch(
     Raises:
         DataError: If an input is not there or holds no scene.
         OptionError: If an option is not allowed, or two scenes get one output.
+        ClusterError: If there is no scheduler, or it is lost.
     """
     started = time.perf_counter()
     folder, config = Path(out).absolute(), PredictConfig(**options)
     scenes = find_scenes([str(given) for given in inputs], leave_out=folder, asset=asset)
     jobs = make_jobs(scenes, folder, config=config, name=name, extra=extra)
-    resolve_device(device)
+    crew = Crew(
+        model=model,
+        device=device,
+        workers=workers,
+        threads=threads,
+        scheduler=scheduler,
+        resources=resources,
+    )
     outcomes: dict[Path, SceneOutcome] = {}
-    for outcome in _run(jobs, folder, model=model, device=device):
+    for outcome in _run(jobs, folder, crew):
         outcomes[outcome.out] = outcome
         _tell(outcome)
         if progress is not None:
@@ -86,12 +101,9 @@ def run_batch(
     )
 
 
-def _run(
-    jobs: Sequence[SceneJob], folder: Path, *, model: PathLike | SceneModel, device: str
-) -> Iterator[SceneOutcome]:
-    key = model_key(model)
+def _run(jobs: Sequence[SceneJob], folder: Path, crew: Crew) -> Iterator[SceneOutcome]:
     check_folder(folder)
-    records = Records(folder, model_key=key)
+    records = Records(folder, model_key=crew.model_key)
     todo = []
     for job in jobs:
         known = _known(job, records)
@@ -101,12 +113,11 @@ def _run(
             yield known
     if not todo:
         return
-    loaded = model if isinstance(model, SceneModel) else load_model(model, device)
     busy = []
-    for job, finished in finish_here(todo, model=loaded, device=device):
+    for job, finished in crew.finish(todo):
         if isinstance(finished, OutputBusyError):
             busy.append((job, finished))
-        elif isinstance(finished, OutputExistsError) and was_made_of(job, loaded):
+        elif isinstance(finished, OutputExistsError) and was_made_of(job, crew.model):
             records.add(job)
             yield _skipped(job, "is done")
         elif isinstance(finished, Exception):
@@ -115,7 +126,7 @@ def _run(
             records.add(job)
             yield _done(job, finished)
     # Another batch had these; by now it may be done with them.
-    records = Records(folder, model_key=key)
+    records = Records(folder, model_key=crew.model_key)
     for job, error in busy:
         yield _skipped(job, "is done by another run" if records.is_done(job) else str(error))
 
@@ -127,42 +138,10 @@ def _known(job: SceneJob, records: Records) -> SceneOutcome | None:
     return _skipped(job, "is done") if is_done else None
 
 
-def finish_here(
-    jobs: Iterable[SceneJob], *, model: SceneModel, device: str
-) -> Iterator[tuple[SceneJob, PredictResult | Exception]]:
-    """Predict scenes one after the other in this process.
-
-    Args:
-        jobs: The scenes.
-        model: The model.
-        device: Where to compute.
-
-    Yields:
-        Each job, with what came out or what stopped it.
-    """
-    for job in jobs:
-        try:
-            check_folder(job.out.parent)
-            result = predict_scene(
-                job.scene, job.out, model=model, config=job.config, device=device
-            )
-        except Exception as error:  # noqa: BLE001 - whatever stops one scene does not stop the others
-            yield job, error
-        else:
-            yield job, result
-
-
-def _done(job: SceneJob, result: PredictResult) -> SceneOutcome:
-    facts = {
-        "pixels": result.num_pixels,
-        "masked_pixels": result.masked_pixels,
-        "resumed_pixels": result.resumed_pixels,
-        "class_pixels": result.class_pixels,
-        "cpu_seconds": result.cpu_seconds,
-    }
-    return SceneOutcome(
-        scene=job.scene, out=job.out, status="done", seconds=result.seconds, facts=facts
-    )
+def _done(job: SceneJob, finished: Finished) -> SceneOutcome:
+    facts = asdict(finished)
+    seconds = facts.pop("seconds")
+    return SceneOutcome(scene=job.scene, out=job.out, status="done", seconds=seconds, facts=facts)
 
 
 def _skipped(job: SceneJob, reason: str) -> SceneOutcome:

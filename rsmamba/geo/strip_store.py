@@ -100,8 +100,11 @@ class StripStore:
         self.kinds = kinds
         self.target = target
 
-    def strips(self) -> list[Strip]:
+    def strips(self, *, within: Window | None = None) -> list[Strip]:
         """List what is finished, without strips whose files are not what was written.
+
+        Args:
+            within: Leave out strips that do not touch this part; None takes all.
 
         Returns:
             The strips, from top to bottom.
@@ -111,6 +114,8 @@ class StripStore:
             for journal in sorted(self.folder.glob(_JOURNALS))
             for entry in read_entries(journal)
         ]
+        if within is not None:
+            strips = [strip for strip in strips if strip.window.intersection(within)]
         whole = [strip for strip in strips if strip.is_whole(self.folder)]
         if len(whole) < len(strips):
             _LOGGER.warning(

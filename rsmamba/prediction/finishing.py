@@ -122,7 +122,7 @@ def finish_strips(
         progress: Called as the work goes on.
 
     Returns:
-        All strips of the store, and what was done.
+        The strips that cover the part, and what was done.
 
     Raises:
         OutputError: If strips are damaged again and again.
@@ -131,7 +131,7 @@ def finish_strips(
     whole = part or Window(row=0, col=0, height=grid.height, width=grid.width)
     work = WorkDone()
     for _ in range(_MOST_ROUNDS):
-        strips = store.strips()
+        strips = store.strips(within=part)
         left = uncovered(whole, [strip.window for strip in strips])
         if not left:
             return strips, work

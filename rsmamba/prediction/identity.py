@@ -16,14 +16,14 @@ from rsmamba.prediction.outputs import OutputPaths
 from rsmamba.prediction.preparation import Prepared
 from rsmamba.prediction.provenance import backends_of
 
-_PACKAGES = ("torch", "numpy", "numba", "rasterio")
+_PACKAGES = ("rsmamba", "torch", "numpy", "numba", "rasterio")
 # What a part of an identity is called where two are compared.
 _WORDS = {
     "model": "model",
     "options": "options",
     "scene": "scene",
     "outputs": "outputs",
-    "versions": "version or device",
+    "versions": "version, device or number of threads",
 }
 
 
@@ -66,12 +66,26 @@ def identity_of(
             "paths": {name: str(path) for name, path in paths.rasters().items()},
             "dtype": config.prob_dtype,
         },
-        "versions": {
-            "rsmamba": tags["version"],
-            **{name: metadata.version(name) for name in _PACKAGES},
-            "device": device.type,
-            "backends": backends_of(model, device),
-        },
+        "versions": versions_of(model, device),
+    }
+
+
+def versions_of(model: SceneModel, device: torch.device) -> dict[str, Any]:
+    """Collect what computes.
+
+    Args:
+        model: The model.
+        device: Where it computes.
+
+    Returns:
+        Versions of packages, type of the device, threads and kernels.
+    """
+    return {
+        **{name: metadata.version(name) for name in _PACKAGES},
+        "device": device.type,
+        # Libraries sum in another order with another number of threads.
+        "threads": torch.get_num_threads(),
+        "backends": backends_of(model, device),
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,15 @@ from affine import Affine
 from rsmamba import create_model, save_model
 from rsmamba.models import describe_architecture
 from rsmamba.models.scene_model import SceneModel
+
+TINY: dict[str, Any] = {
+    "dim": 8,
+    "d_state": 2,
+    "block": "vss",
+    "fusion": "add",
+    "encoder_depths": (1, 1, 1, 1),
+    "decoder_depths": (1, 1, 1, 1),
+}
 
 
 class Archive:
@@ -47,9 +57,8 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    options = {"dim": 8, "d_state": 2}
-    network = create_model("cvmh_unet", num_classes=3, in_channels=1, **options)
-    architecture = describe_architecture("cvmh_unet", **options)
+    network = create_model("cvmh_unet", num_classes=3, in_channels=1, **TINY)
+    architecture = describe_architecture("cvmh_unet", **TINY)
     model = SceneModel(
         network,
         classes=["a", "b", "c"],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rsmamba import BatchResult, predict, run_batch
-from rsmamba.batch import run
+from rsmamba.batch import crew
 from rsmamba.batch.records import RECORDS_NAME
 from rsmamba.errors import DataError, ModelFileError, OutputError
 from rsmamba.geo.part_folder import PartFolder
@@ -42,7 +42,7 @@ def test_a_second_batch_does_nothing(archive: Archive, monkeypatch: pytest.Monke
     batch(archive)
     before = archive.bytes_of("a.tif")
     with monkeypatch.context() as patch:
-        patch.setattr(run, "load_model", None)
+        patch.setattr(crew, "load_model", None)
         result = batch(archive)
     assert [(scene.status, scene.reason) for scene in result.scenes] == [("skipped", "is done")]
     assert archive.bytes_of("a.tif") == before
@@ -72,7 +72,7 @@ def test_a_surprise_in_one_scene_is_its_own(
         raise ZeroDivisionError(message)
 
     archive.add("a.tif")
-    monkeypatch.setattr(run, "predict_scene", surprise)
+    monkeypatch.setattr(crew, "predict_scene", surprise)
     (scene,) = batch(archive).scenes
     assert (scene.status, scene.reason) == ("failed", "ZeroDivisionError: odd thing")
 

@@ -238,7 +238,7 @@ def test_an_output_folder_that_vanishes_is_one_line(
 
 
 def test_a_disk_that_spoils_every_strip_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StripStore, "strips", lambda _: [])
+    monkeypatch.setattr(StripStore, "strips", lambda *_, **__: [])
     with pytest.raises(OutputError, match="damaged as soon as they are written; check the disk"):
         lab.predict(lab.random_scene(20, 20), model=lab.value_model())
 
