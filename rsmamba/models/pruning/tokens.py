@@ -3,7 +3,9 @@
 Symbols: B batch, L tokens of the full sequence, n tokens in use, m of them kept, C channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +13,8 @@ from torch import Tensor
 
 from rsmamba.models.pruning.config import PruningConfig, Score
 from rsmamba.models.pruning.schedule import num_kept
+
+_WATCHER: ContextVar[list["KeptTokens"] | None] = ContextVar("_WATCHER", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +156,26 @@ def prune(
     keep = classes + num_kept(in_use - classes, config.ratio, class_tokens=classes)
     if keep >= in_use:
         return None
-    return select(importance(outputs, config.score), before, keep=keep, always=always)
+    selection = select(importance(outputs, config.score), before, keep=keep, always=always)
+    watcher = _WATCHER.get()
+    if watcher is not None:
+        watcher.append(selection.kept)
+    return selection
+
+
+@contextmanager
+def watched_pruning() -> Iterator[list[KeptTokens]]:
+    """Watch which tokens networks keep, to draw or to count them.
+
+    Yields:
+        A list that gets the kept tokens of every pruning step that is done in this thread.
+    """
+    seen: list[KeptTokens] = []
+    before = _WATCHER.set(seen)
+    try:
+        yield seen
+    finally:
+        _WATCHER.reset(before)
 
 
 def gaps_between(places: Tensor) -> Tensor:

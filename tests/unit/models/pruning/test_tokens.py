@@ -8,7 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from rsmamba.models.pruning.config import PruningConfig, Score
-from rsmamba.models.pruning.tokens import gaps_between, importance, kept_tokens, prune, select
+from rsmamba.models.pruning.tokens import (
+    gaps_between,
+    importance,
+    kept_tokens,
+    prune,
+    select,
+    watched_pruning,
+)
 
 
 def test_scores_join_the_channels() -> None:
@@ -73,3 +80,14 @@ def test_gaps_count_what_is_missing_between() -> None:
 def test_no_gradient_flows_through_the_score() -> None:
     outputs: Tensor = functional.relu(torch.randn(1, 4, 2, requires_grad=True))
     assert not importance(outputs, "clip").requires_grad
+
+
+def test_a_watcher_sees_every_pruning_step_of_its_time_only() -> None:
+    config = PruningConfig(layers=(1,), ratio=0.5)
+    with watched_pruning() as seen:
+        first = prune(torch.rand(1, 8, 3), None, config=config)
+        assert first is not None
+        prune(torch.rand(1, 4, 3), first.kept, config=config)
+    prune(torch.rand(1, 8, 3), None, config=config)
+    assert [kept.index.shape[1] for kept in seen] == [4, 2]
+    assert torch.isin(seen[1].index, seen[0].index).all()
