@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 from typing_extensions import override
 
 from rsmamba.data.chips import Batch
+from rsmamba.errors import OptionError
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.train.config import TrainConfig
 from rsmamba.train.objective import Objective
@@ -105,9 +106,19 @@ class SegmentationModule(lightning.LightningModule):
 
     @override
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of a batch of chips."""
-        logits = self.model(batch["pixels"], batch["valid"])
-        loss: Tensor = self.objective(logits, batch["pixels"], batch["valid"], batch["labels"])
+        """Compute the loss of a batch of chips; an OptionError tells of too small a batch."""
+        try:
+            logits = self.model(batch["pixels"], batch["valid"])
+            loss: Tensor = self.objective(logits, batch["pixels"], batch["valid"], batch["labels"])
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            msg = (
+                f"a batch of {len(batch['labels'])} chips of {self.config.data.chip} px leaves a "
+                "batch norm of the network with one value; give more chips a device by "
+                "trainer.batch_size, or a larger data.chip"
+            )
+            raise OptionError(msg) from error
         self._note(loss.detach())
         return loss
 

@@ -133,6 +133,17 @@ def test_a_full_disk(config: TrainConfig) -> None:
     assert not config.trainer.run_dir.exists()
 
 
+def test_a_batch_norm_with_one_value(config: TrainConfig) -> None:
+    narrow = {"dim": 8, "d_state": 1, "encoder_depths": [1] * 4, "decoder_depths": [1] * 4}
+    one = replace(
+        config,
+        model=ModelConfig(name="cvmh_unet", options=narrow),
+        trainer=replace(config.trainer, batch_size=1),
+        data=replace(config.data, chip=32),
+    )
+    refuse(one, OptionError, "a batch of 1 chips of 32 px leaves a batch norm .* give more chips")
+
+
 def test_a_loss_that_is_not_a_number(config: TrainConfig) -> None:
     wild = replace(
         config, optimiser=OptimiserConfig(learning_rate=1e30), loss=LossConfig(label_smoothing=0)
