@@ -5,7 +5,7 @@
 Each case damages a small file in a way that its number decides, and runs ``rsmamba predict`` on it
 in a child. It must end within 30 s and 2 GiB with exit status 0 and a map, or with 1 or 2 and one
 line after its remarks; and nothing may appear outside the output folder. A damaged scene that
-claims more than 4 Mpx, as a sparse file may, is stopped after 30 s and counted under the status
+claims more than 1 Mpx, as a sparse file may, is stopped after 30 s and counted under the status
 -10. Writes ``results/fuzz.json``.
 """
 
@@ -42,11 +42,11 @@ def main() -> int:
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         seeds = make_seeds(folder)
         _warm_up(seeds, folder)
-        counts = {"scene": options.scenes, "model": options.models}
+        counts = {"model": options.models, "scene": options.scenes}
         cases = [
             Case(kind=kind, number=options.first + number)
             for kind, count in counts.items()
-            for number in range(count)
+            for number in reversed(range(count))
         ]
         started = time.monotonic()
         done: list[Finished] = []

@@ -73,7 +73,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     console.reset()
     try:
-        status = app(args=arguments, prog_name="rsmamba", standalone_mode=False)
+        with console.unreadable_remarks_dropped():
+            status = app(args=arguments, prog_name="rsmamba", standalone_mode=False)
     except RsmambaError as error:
         if console.tracebacks_wanted():
             raise

@@ -11,6 +11,7 @@ from .prediction import with_prediction_options
 
 if TYPE_CHECKING:
     from rsmamba.batch import BatchResult
+    from rsmamba.report.beside import Beside
 
 # Failures that are printed; all are in the JSON summary.
 _MOST_FAILURES = 50
@@ -56,6 +57,11 @@ def batch(
     quicklook: Annotated[
         bool, typer.Option("--quicklook", help="Also write a picture of each scene and map.")
     ] = False,
+    stac: options.Stac = False,
+    qml: options.Qml = False,
+    overview: Annotated[
+        bool, typer.Option("--overview", help="Also write a page of all maps (overview.html).")
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -81,8 +87,29 @@ def batch(
             progress=advance,
             **arguments,
         )
+    problems: list[str] = []
+    if stac or qml or overview:
+        from rsmamba.report.beside import Beside
+
+        wanted = Beside(stac=stac, qml=qml, overview=overview)
+        problems = _write_beside(result, wanted, model=arguments["model"])
     console.show(result.to_dict(), text=lambda: _text(result), as_json=as_json)
-    return ExitCode.FAILED if result.counts["failed"] else ExitCode.DONE
+    return ExitCode.FAILED if result.counts["failed"] or problems else ExitCode.DONE
+
+
+def _write_beside(result: "BatchResult", wanted: "Beside", *, model: str) -> list[str]:
+    from rsmamba.models.model_header import read_header
+    from rsmamba.report.beside import write_beside_batch
+    from rsmamba.report.overview import Row
+
+    rows = [
+        Row(scene=scene.scene, out=scene.out, status=scene.status, reason=scene.reason)
+        for scene in result.scenes
+    ]
+    problems = write_beside_batch(result.out, rows, wanted, model=read_header(model))
+    for problem in problems:
+        console.error(problem)
+    return problems
 
 
 def _text(result: "BatchResult") -> str:

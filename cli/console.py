@@ -138,6 +138,28 @@ def facts(pairs: Mapping[str, str]) -> str:
 
 
 @contextmanager
+def unreadable_remarks_dropped() -> Iterator[None]:
+    """Drop what Python prints when GDAL remarks on a damaged file in bytes that are no text.
+
+    rasterio cannot log such a remark, nor raise from the place where it comes from.
+
+    Yields:
+        Nothing.
+    """
+    before = sys.unraisablehook
+
+    def hook(given: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(given.exc_value, UnicodeDecodeError):
+            before(given)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+@contextmanager
 def progress_bar(description: str, *, in_pixels: bool = True) -> Iterator[Advance]:
     """Show a bar with rate and remaining time on stderr, where that is a terminal.
 

@@ -27,6 +27,12 @@ Traceback = Annotated[
         help="Show where an error comes from.",
     ),
 ]
+Stac = Annotated[
+    bool, typer.Option("--stac", help="Also write a STAC item beside each map (NAME.json).")
+]
+Qml = Annotated[
+    bool, typer.Option("--qml", help="Also write a QGIS style beside each map (NAME.qml).")
+]
 AllowRemote = Annotated[
     bool,
     typer.Option(

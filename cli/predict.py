@@ -35,6 +35,8 @@ def predict(
     quicklook: Annotated[
         Path | None, typer.Option(help="Also write a picture of scene and map (PNG).")
     ] = None,
+    stac: options.Stac = False,
+    qml: options.Qml = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print tiles, memory, disk and time; write nothing.")
     ] = False,
@@ -62,7 +64,26 @@ def predict(
 
     with console.progress_bar(Path(scene).name) as advance:
         result = predict_scene(scene, out, **arguments, progress=advance)
+    if stac or qml:
+        _write_beside(result, model=arguments["model"], stac=stac, qml=qml)
     console.show(result.to_dict(), text=lambda: _result_text(result), as_json=as_json)
+
+
+def _write_beside(result: "PredictResult", *, model: str, stac: bool, qml: bool) -> None:
+    from rsmamba.models.model_header import read_header
+    from rsmamba.report.beside import Beside, write_beside_map
+
+    extra = {
+        "probabilities": result.probabilities,
+        "confidence": result.confidence,
+        "quicklook": result.quicklook,
+    }
+    write_beside_map(
+        result.out,
+        Beside(stac=stac, qml=qml),
+        model=read_header(model),
+        extra={name: path for name, path in extra.items() if path is not None},
+    )
 
 
 def _plan_text(planned: "PredictPlan") -> str:

@@ -138,6 +138,9 @@ def header_errors(path: str | Path) -> Iterator[None]:
     try:
         with quiet_gdal():
             yield
+    except UnicodeDecodeError as error:
+        message = f"scene {path} has metadata that is no UTF-8 text; copy it again, or convert it"
+        raise SceneError(message) from error
     except (RasterioError, CPLE_BaseError) as error:
         message = f"scene {path} cannot be opened: {_what_is_wrong(error)}"
         raise SceneError(message) from error

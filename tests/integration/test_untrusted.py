@@ -2,13 +2,17 @@
 
 import re
 import socket
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
 
+from rsmamba.cli import console
 from rsmamba.cli.app import run
 
 ONE_LINE = re.compile(r"\Arsmamba: error: [^\n]+\n\Z")
@@ -132,3 +136,16 @@ def test_no_command_calls_a_server(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_names_command_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["info", str(tmp_path / "\x1b[2Ja.tif")]) == 1
     assert "?[2Ja.tif does not exist" in _stderr(capsys)
+
+
+def test_only_unreadable_remarks_are_dropped() -> None:
+    told: list[Any] = []
+    before = sys.unraisablehook
+    sys.unraisablehook = told.append
+    try:
+        with console.unreadable_remarks_dropped():
+            for error in (UnicodeDecodeError("utf-8", b"", 0, 1, ""), KeyError("a")):
+                sys.unraisablehook(SimpleNamespace(exc_value=error))
+    finally:
+        sys.unraisablehook = before
+    assert [type(given.exc_value) for given in told] == [KeyError]

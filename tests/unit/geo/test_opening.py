@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rasterio
 
 from rsmamba.errors import BandError, SceneError
-from rsmamba.geo.environment import first_cause, is_local
+from rsmamba.geo.environment import first_cause, is_local, no_georeference_warning
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.trust import remote_access
 
@@ -131,3 +132,12 @@ def test_first_cause_is_one_line() -> None:
     error.__cause__ = ValueError("root\n  of it.")
     assert first_cause(error) == "root of it"
     assert first_cause(KeyboardInterrupt()) == "KeyboardInterrupt"
+
+
+def test_metadata_that_is_no_text(make_raster: MakeRaster) -> None:
+    path = make_raster(NOISE)
+    with no_georeference_warning(), rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(ns="PLAINNAME", a="b")
+    path.write_bytes(path.read_bytes().replace(b"PLAINNAME", b"\xc9LAIN\xc9AME"))
+    with pytest.raises(SceneError, match=r"has metadata that is no UTF-8 text; copy it again"):
+        _read(path)
