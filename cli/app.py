@@ -53,6 +53,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
@@ -60,6 +61,8 @@ def root(
 ) -> None:
     """Segment large georeferenced scenes with vision state-space networks."""
     del version
+    # Here and not around the application, which sets an exception hook of its own.
+    context.with_resource(console.unreadable_remarks_dropped())
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -73,8 +76,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     console.reset()
     try:
-        with console.unreadable_remarks_dropped():
-            status = app(args=arguments, prog_name="rsmamba", standalone_mode=False)
+        status = app(args=arguments, prog_name="rsmamba", standalone_mode=False)
     except RsmambaError as error:
         if console.tracebacks_wanted():
             raise

@@ -147,16 +147,22 @@ def unreadable_remarks_dropped() -> Iterator[None]:
         Nothing.
     """
     before = sys.unraisablehook
+    printed_before = sys.excepthook
 
     def hook(given: "sys.UnraisableHookArgs") -> None:
         if not isinstance(given.exc_value, UnicodeDecodeError):
             before(given)
 
-    sys.unraisablehook = hook
+    def printed(kind: type[BaseException], error: BaseException, trace: Any) -> None:  # noqa: ANN401
+        if not isinstance(error, UnicodeDecodeError):
+            printed_before(kind, error, trace)
+
+    # Cython prints an error that it cannot raise by both.
+    sys.unraisablehook, sys.excepthook = hook, printed
     try:
         yield
     finally:
-        sys.unraisablehook = before
+        sys.unraisablehook, sys.excepthook = before, printed_before
 
 
 @contextmanager

@@ -138,7 +138,7 @@ def test_names_command_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "?[2Ja.tif does not exist" in _stderr(capsys)
 
 
-def test_only_unreadable_remarks_are_dropped() -> None:
+def test_only_unreadable_remarks_are_dropped(capsys: pytest.CaptureFixture[str]) -> None:
     told: list[Any] = []
     before = sys.unraisablehook
     sys.unraisablehook = told.append
@@ -146,6 +146,8 @@ def test_only_unreadable_remarks_are_dropped() -> None:
         with console.unreadable_remarks_dropped():
             for error in (UnicodeDecodeError("utf-8", b"", 0, 1, ""), KeyError("a")):
                 sys.unraisablehook(SimpleNamespace(exc_value=error))
+                sys.excepthook(type(error), error, None)
     finally:
         sys.unraisablehook = before
     assert [type(given.exc_value) for given in told] == [KeyError]
+    assert _stderr(capsys) == "KeyError: 'a'\n"
