@@ -5,7 +5,7 @@
 Each case damages a small file in a way that its number decides, and runs ``rsmamba predict`` on it
 in a child. It must end within 30 s and 2 GiB with exit status 0 and a map, or with 1 or 2 and one
 line after its remarks; and nothing may appear outside the output folder. A damaged scene that
-claims more than 1 Mpx, as a sparse file may, is stopped after 30 s and counted under the status
+claims more than 0.5 Mpx, as a sparse file may, is stopped after 30 s and counted under the status
 -10. Writes ``results/fuzz.json``.
 """
 

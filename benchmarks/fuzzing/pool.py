@@ -17,7 +17,7 @@ from rsmamba.geo.scene import Scene
 LONGEST_SECONDS = 30.0
 LARGEST_BYTES = 2 * 2**30
 # A scene that claims more is worked through, which takes its time.
-MANY_PIXELS = 10**6
+MANY_PIXELS = 500_000
 WORKING = "still at work on many pixels"
 # Well above what is allowed, so that it only protects the machine.
 _HARD_BYTES = 16 * 2**30
