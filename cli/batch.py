@@ -62,6 +62,10 @@ def batch(
     overview: Annotated[
         bool, typer.Option("--overview", help="Also write a page of all maps (overview.html).")
     ] = False,
+    vectors: Annotated[
+        str | None,
+        typer.Option(metavar="FORMAT", help="Also write polygons: gpkg, parquet or geojson."),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -71,6 +75,7 @@ def batch(
     del traceback, resume
     console.configure(quiet=quiet, verbose=verbose)
     extra = {"probabilities": probabilities, "confidence": confidence, "quicklook": quicklook}
+    chosen = [kind for kind, wanted in extra.items() if wanted]
     from rsmamba.batch import run_batch
 
     with console.progress_bar("scenes", in_pixels=False) as advance:
@@ -83,7 +88,7 @@ def batch(
             threads=threads,
             scheduler=scheduler,
             resources=options.parse_resources(resources),
-            extra=[kind for kind, wanted in extra.items() if wanted],
+            extra=chosen if vectors is None else [*chosen, f"vectors.{vectors}"],
             progress=advance,
             **arguments,
         )

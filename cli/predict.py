@@ -37,6 +37,10 @@ def predict(
     ] = None,
     stac: options.Stac = False,
     qml: options.Qml = False,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(help="Also write the map as polygons (.gpkg, .parquet, .geojson)."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print tiles, memory, disk and time; write nothing.")
     ] = False,
@@ -53,6 +57,7 @@ def predict(
         "probabilities": probabilities,
         "confidence": confidence,
         "quicklook": quicklook,
+        "vectors": vectors,
     }
     if dry_run:
         from rsmamba.prediction import plan
@@ -123,7 +128,8 @@ def _result_text(result: "PredictResult") -> str:
     pairs |= {name: text for name, text in notes.items() if text}
     if result.resumed_pixels:
         pairs["resumed"] = f"{result.resumed_pixels / pixels:.1%} were done by an earlier run"
-    outputs = (result.out, result.probabilities, result.confidence, result.quicklook)
+    others = (result.confidence, result.quicklook, result.vectors)
+    outputs = (result.out, result.probabilities, *others)
     pairs["wrote"] = ", ".join(str(path) for path in outputs if path)
     rows = [
         [name, f"{result.class_pixels[name]:,} px", f"{share:.1%}"]

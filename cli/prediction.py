@@ -83,6 +83,12 @@ def prediction_options(
         bool, typer.Option("--resample", help="Predict at the model's ground sample distance.")
     ] = False,
     allow_remote: options.AllowRemote = False,
+    simplify: Annotated[
+        float, typer.Option(metavar="PX", help="Let outlines of --vectors leave the pixels so far.")
+    ] = 0.0,
+    min_pixels: Annotated[
+        int, typer.Option(metavar="N", help="Smallest region of --vectors; others join neighbours.")
+    ] = 1,
     output_format: Annotated[str, typer.Option("--format", "-f", help="COG or GTiff.")] = "COG",
     creation: Annotated[
         list[str] | None,
@@ -114,6 +120,8 @@ def prediction_options(
         "stretch": stretch,
         "ignore_gsd": ignore_gsd,
         "resample": resample,
+        "simplify": simplify,
+        "min_pixels": min_pixels,
         "allow_remote": allow_remote,
         "format": output_format,
         "co": options.parse_pairs(creation),

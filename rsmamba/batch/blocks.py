@@ -18,11 +18,11 @@ import torch
 
 from rsmamba.errors import RsmambaError, SceneError
 from rsmamba.geo.environment import raster_environment
-from rsmamba.geo.quicklook import write_quicklook
 from rsmamba.geo.window import Window
 from rsmamba.models.model_file import load_model, resolve_device
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.prediction.assembly import Assembled, assemble
+from rsmamba.prediction.companions import write_companions
 from rsmamba.prediction.config import PredictConfig
 from rsmamba.prediction.finishing import finish_strips, store_of
 from rsmamba.prediction.identity import identity_of, versions_of
@@ -159,17 +159,7 @@ def assemble_scene(task: SceneTask, found: Survey, folder: Path) -> Assembled:
             config=task.config,
             tags=found.tags,
         )
-        if task.paths.quicklook is not None:
-            write_quicklook(
-                task.paths.quicklook,
-                scene=prepared.scene,
-                class_map=done.class_map(task.paths, folder.name),
-                classes=model.classes,
-                counts=done.class_pixels,
-                window=prepared.region.window,
-                caption=f"model {model.name}",
-                overwrite=True,
-            )
+        write_companions(prepared, done, paths=task.paths, key=folder.name, model=model)
         return done
 
 

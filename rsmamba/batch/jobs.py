@@ -16,11 +16,15 @@ EXTRA_OUTPUTS = {
     "probabilities": "_probabilities.tif",
     "confidence": "_confidence.tif",
     "quicklook": ".png",
+    "vectors.gpkg": ".gpkg",
+    "vectors.parquet": ".parquet",
+    "vectors.geojson": ".geojson",
 }
 # A table cannot say where outputs go, but by its column "out", nor what concerns the machine; and
 # whether it is trusted is not for it to say.
 _NOT_IN_TABLES = {
-    *EXTRA_OUTPUTS, "overwrite", "mem_limit", "batch_size", "format", "co", "allow_remote",
+    *(kind.partition(".")[0] for kind in EXTRA_OUTPUTS),
+    "overwrite", "mem_limit", "batch_size", "format", "co", "allow_remote",
 }  # fmt: skip
 
 
@@ -58,14 +62,19 @@ def make_jobs(
         name: Name of a class map below the folder; ``{folder}``, ``{stem}``, ``{suffix}`` and
             ``{number}`` stand for the scene's own, the last for its place in the list from 1.
         extra: Other outputs to write beside each class map: "probabilities", "confidence",
-            "quicklook".
+            "quicklook", and one of "vectors.gpkg", "vectors.parquet", "vectors.geojson".
 
     Returns:
         The jobs, in the same order.
 
     Raises:
-        OptionError: If the name has an unknown field, or two scenes get the same output.
+        OptionError: If the name has an unknown field, two scenes get the same output, or another
+            output is not known.
     """
+    for kind in extra:
+        if kind not in EXTRA_OUTPUTS:
+            message = f"output {kind!r} is not known; give {', '.join(EXTRA_OUTPUTS)}"
+            raise OptionError(message)
     jobs = [
         _job(scene, out, config=config, name=name, extra=extra, number=number)
         for number, scene in enumerate(scenes, start=1)
@@ -98,7 +107,8 @@ def _job(
     if not target.is_relative_to(os.path.normpath(out)):
         reason = reason or f"its output {target} lies outside {out}"
     changed: dict[str, Any] = {
-        kind: target.with_name(target.stem + EXTRA_OUTPUTS[kind]) for kind in extra
+        kind.partition(".")[0]: target.with_name(target.stem + EXTRA_OUTPUTS[kind])
+        for kind in extra
     }
     try:
         config = replace(config, **changed, **_parsed(cells))
@@ -142,6 +152,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "margin": int,
     "extra_bands": lambda text: tuple(part.strip() for part in text.split(";")),
     "src_nodata": float,
+    "simplify": float,
+    "min_pixels": int,
     "prune": lambda text: text if text == "auto" else float(text),
     "prune_flops": float,
     "amp": _truth,

@@ -86,7 +86,8 @@ def outputs_of(job: SceneJob) -> tuple[Path, ...]:
     Returns:
         The class map, then the others.
     """
-    others = (job.config.probabilities, job.config.confidence, job.config.quicklook)
+    config = job.config
+    others = (config.probabilities, config.confidence, config.quicklook, config.vectors)
     return (job.out, *(Path(path) for path in others if path is not None))
 
 
@@ -152,7 +153,7 @@ def _tags(path: Path) -> Mapping[str, str]:
 
 def _request(job: SceneJob, key: str) -> str:
     config = job.config
-    wanted = {
+    wanted: dict[str, Any] = {
         "scene": str(Path(job.scene).absolute()) if is_local(job.scene) else job.scene,
         "model": key,
         "options": config.to_dict(),
@@ -160,6 +161,9 @@ def _request(job: SceneJob, key: str) -> str:
         "creation": asdict(config.creation),
         "dtype": config.prob_dtype,
     }
+    # Named only where there are some, so that older outputs are known again.
+    if config.vectors is not None:
+        wanted["outlines"] = [config.simplify, config.min_pixels]
     return hashlib.sha256(json.dumps(wanted, sort_keys=True, default=str).encode()).hexdigest()
 
 

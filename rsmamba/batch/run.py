@@ -59,7 +59,8 @@ def run_batch(
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         name: Name of a class map below the folder, with ``{folder}``, ``{stem}``, ``{suffix}``
             and ``{number}``.
-        extra: Other outputs beside each map: "probabilities", "confidence", "quicklook".
+        extra: Other outputs beside each map: "probabilities", "confidence", "quicklook", and
+            one of "vectors.gpkg", "vectors.parquet", "vectors.geojson".
         asset: Key of the asset of STAC items; None chooses.
         workers: Processes of this machine; the maps are the same bytes for any number.
         threads: Threads of the network in each worker; None takes those of this process.

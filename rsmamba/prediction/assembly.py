@@ -78,18 +78,20 @@ class Assembled:
                     return False
         return True
 
-    def class_map(self, paths: OutputPaths, key: str) -> Path:
-        """Return where the class map is now.
+    def raster(self, name: str, *, paths: OutputPaths, key: str) -> Path:
+        """Return where a raster is now.
 
         Args:
+            name: Its name, such as "class_map".
             paths: Where the outputs go.
             key: Key of the work.
 
         Returns:
             The waiting file, or the output itself.
         """
-        waiting = place_of(paths.class_map, key, self.place) / paths.class_map.name
-        return waiting if waiting.exists() else paths.class_map
+        target = paths.rasters()[name]
+        waiting = place_of(target, key, self.place) / target.name
+        return waiting if waiting.exists() else target
 
     def publish(self, paths: OutputPaths, key: str) -> None:
         """Give the outputs their names, the class map last.

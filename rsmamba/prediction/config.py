@@ -9,6 +9,7 @@ from rsmamba.errors import OptionError
 from rsmamba.geo.creation import Creation
 from rsmamba.geo.kinds import ScoreType
 from rsmamba.geo.tiles import check_tile
+from rsmamba.geo.vector_output import check_outlines
 
 TestTimeAugmentation = Literal["none", "flips", "d4"]
 PathLike = str | os.PathLike[str]
@@ -50,6 +51,9 @@ class PredictConfig:
         confidence: Where to write the score of the chosen class; None does not.
         prob_dtype: Type of probabilities and confidence.
         quicklook: Where to write a picture of scene and map; None does not.
+        vectors: Where to write the map's regions as polygons; None does not.
+        simplify: How far the outlines of polygons may leave the pixels' sides, pixels.
+        min_pixels: Smaller regions join a neighbour before they become polygons.
         format: Format of the outputs, "COG" or "GTiff".
         co: Creation options of the outputs by GDAL's names.
     """
@@ -80,6 +84,9 @@ class PredictConfig:
     confidence: PathLike | None = None
     prob_dtype: ScoreType = "uint8"
     quicklook: PathLike | None = None
+    vectors: PathLike | None = None
+    simplify: float = 0.0
+    min_pixels: int = 1
     format: str = "COG"
     co: Mapping[str, str] = field(default_factory=dict)
 
@@ -147,6 +154,7 @@ class PredictConfig:
         if self.margin < 0:
             message = f"margin {self.margin} is negative; give 0 px or more"
             raise OptionError(message)
+        check_outlines(simplify_px=self.simplify, min_pixels=self.min_pixels)
         if self.batch_size is not None and self.batch_size < 1:
             message = f"batch_size {self.batch_size} is not a number of tiles; give 1 or more"
             raise OptionError(message)

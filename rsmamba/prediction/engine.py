@@ -10,10 +10,10 @@ from typing import Literal
 
 from rsmamba.geo.environment import raster_environment
 from rsmamba.geo.kinds import ScoreType
-from rsmamba.geo.quicklook import write_quicklook
 from rsmamba.models.model_file import load_model, resolve_device
 from rsmamba.models.model_header import read_header
 from rsmamba.models.scene_model import SceneModel
+from rsmamba.prediction.companions import write_companions
 from rsmamba.prediction.config import PathLike, PredictConfig, TestTimeAugmentation
 from rsmamba.prediction.finishing import WorkDone, find_outputs, finish
 from rsmamba.prediction.identity import identity_of
@@ -48,6 +48,9 @@ def predict(
     prune_flops: float | None = None,
     mem_limit: int | None = None,
     quicklook: PathLike | None = None,
+    vectors: PathLike | None = None,
+    simplify: float = 0.0,
+    min_pixels: int = 1,
     bounds: tuple[float, float, float, float] | None = None,
     bounds_crs: str | None = None,
     window: tuple[int, int, int, int] | None = None,
@@ -94,6 +97,11 @@ def predict(
         mem_limit: Memory to stay within above what is in use already, bytes; None takes a quarter
             of what is available.
         quicklook: Where to write a picture of scene and map (PNG).
+        vectors: Where to write the regions of the map as polygons (.gpkg, .parquet, .geojson).
+        simplify: How far the outlines of polygons may leave the pixels' sides, pixels; 0 keeps
+            them. Shared borders stay shared.
+        min_pixels: Smaller regions get the class that they share the longest border with before
+            they become polygons; the map itself stays as it is.
         bounds: Part of the scene to predict: left, bottom, right, top in map units. The map has the
             very pixels that a map of the whole scene would have there.
         bounds_crs: CRS of ``bounds``; None is the scene's.
@@ -144,6 +152,9 @@ def predict(
         confidence=confidence,
         prob_dtype=prob_dtype,
         quicklook=quicklook,
+        vectors=vectors,
+        simplify=simplify,
+        min_pixels=min_pixels,
         format=format,
         co=co or {},
     )
@@ -195,17 +206,7 @@ def predict_scene(
             speed = finished.seconds_per_pixel
             if speed and place.type == "cpu" and not isinstance(model, SceneModel):
                 remember_speed(read_header(model), config, seconds_per_pixel=speed)
-            if paths.quicklook is not None:
-                write_quicklook(
-                    paths.quicklook,
-                    scene=opened,
-                    class_map=done.class_map(paths, work.key),
-                    classes=loaded.classes,
-                    counts=done.class_pixels,
-                    window=prepared.region.window,
-                    caption=f"model {loaded.name}",
-                    overwrite=True,
-                )
+            write_companions(prepared, done, paths=paths, key=work.key, model=loaded)
             work.publish(done)
         class_pixels = dict(zip(loaded.classes.names, done.class_pixels, strict=True))
         return PredictResult(
@@ -214,6 +215,7 @@ def predict_scene(
             probabilities=paths.probabilities,
             confidence=paths.confidence,
             quicklook=paths.quicklook,
+            vectors=paths.vectors,
             grid=prepared.grid,
             bidx=opened.bidx,
             class_pixels=class_pixels,

@@ -18,6 +18,7 @@ from rsmamba.geo.canvas import FinishedRows
 from rsmamba.geo.kinds import RasterKind
 from rsmamba.geo.output import check_output
 from rsmamba.geo.strip_store import StripStore
+from rsmamba.geo.vector_output import VECTOR_OUTPUTS, check_vector_output
 from rsmamba.geo.window import Window
 from rsmamba.prediction.config import PathLike, PredictConfig
 
@@ -36,12 +37,14 @@ class OutputPaths:
         probabilities: Score of each class; None if not wanted.
         confidence: Score of the chosen class; None if not wanted.
         quicklook: Picture of scene and map; None if not wanted.
+        vectors: Regions of the map as polygons; None if not wanted.
     """
 
     class_map: Path
     probabilities: Path | None = None
     confidence: Path | None = None
     quicklook: Path | None = None
+    vectors: Path | None = None
 
     @classmethod
     def check(
@@ -76,7 +79,10 @@ class OutputPaths:
             "probabilities": checked(config.probabilities, tiff),
             "confidence": checked(config.confidence, tiff),
             "quicklook": checked(config.quicklook, png),
+            "vectors": checked(config.vectors, VECTOR_OUTPUTS),
         }
+        if config.vectors is not None:
+            check_vector_output(Path(config.vectors), overwrite=True)
         given = [path for path in (class_map, *others.values()) if path is not None]
         if class_map is None or len(set(given)) != len(given):
             names = ", ".join(path.name for path in given)
@@ -93,7 +99,8 @@ class OutputPaths:
         Raises:
             OutputError: If an output is one of them.
         """
-        for path in (self.class_map, self.probabilities, self.confidence, self.quicklook):
+        pictures = (self.quicklook, self.vectors)
+        for path in (self.class_map, self.probabilities, self.confidence, *pictures):
             if path is not None:
                 check_output(path, overwrite=True, inputs=files, suffixes=(path.suffix.lower(),))
 

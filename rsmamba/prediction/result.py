@@ -17,6 +17,7 @@ class PredictResult:
         probabilities: Path of the class scores, None if not wanted.
         confidence: Path of the chosen class's score, None if not wanted.
         quicklook: Path of the picture, None if not wanted.
+        vectors: Path of the polygons, None if not wanted.
         grid: Grid of the outputs.
         bidx: Bands that were read, from 1, in the order that the model takes them.
         class_pixels: Pixels of each class, by class name.
@@ -41,6 +42,7 @@ class PredictResult:
     probabilities: Path | None
     confidence: Path | None
     quicklook: Path | None
+    vectors: Path | None
     grid: GeoGrid
     bidx: tuple[int, ...]
     class_pixels: dict[str, int]
@@ -82,7 +84,7 @@ class PredictResult:
             A dictionary without NaN.
         """
         values = {name: getattr(self, name) for name in self.__slots__ if name != "grid"}
-        paths = ("out", "probabilities", "confidence", "quicklook")
+        paths = ("out", "probabilities", "confidence", "quicklook", "vectors")
         values |= {name: None if values[name] is None else str(values[name]) for name in paths}
         return values | {
             "grid": grid_dict(self.grid),

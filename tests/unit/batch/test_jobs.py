@@ -76,7 +76,10 @@ def test_two_scenes_cannot_become_one_output() -> None:
 
 def test_other_outputs_lie_beside_the_map() -> None:
     scene = SceneInput(scene="/imagery/s.tif")
-    extra = ["probabilities", "confidence", "quicklook"]
+    extra = ["probabilities", "confidence", "quicklook", "vectors.parquet"]
     config = make_jobs([scene], OUT, config=PredictConfig(), extra=extra)[0].config
     assert config.probabilities == OUT / "s_probabilities.tif"
     assert (config.confidence, config.quicklook) == (OUT / "s_confidence.tif", OUT / "s.png")
+    assert config.vectors == OUT / "s.parquet"
+    with pytest.raises(OptionError, match=r"output 'vectors\.shp' is not known; give probab"):
+        make_jobs([scene], OUT, config=PredictConfig(), extra=["vectors.shp"])

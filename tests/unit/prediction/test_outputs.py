@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import rsmamba
 from rsmamba import create_model
+from rsmamba.errors import OptionError
 from rsmamba.models import describe_architecture
 from rsmamba.prediction.outputs import best_class, missing_probability
 from rsmamba.prediction.provenance import backends_of
@@ -69,6 +70,33 @@ def test_a_picture_is_drawn_of_the_part_that_was_predicted(lab: Lab) -> None:
     )
     assert result.quicklook == picture
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_polygons_of_the_map_are_written_beside_it(lab: Lab) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    polygons = lab.folder / "map.gpkg"
+    result = lab.predict(
+        lab.random_scene(60, 80),
+        model=lab.value_model(),
+        window=(5, 5, 40, 30),
+        confidence="sure.tif",
+        vectors=polygons,
+        min_pixels=2,
+    )
+    assert result.vectors == polygons
+    table = geopandas.read_file(polygons)
+    assert set(table["name"]) <= set(result.class_pixels)
+    assert table.area.sum() == pytest.approx(abs(result.grid.transform.determinant) * 40 * 30)
+    assert table.confidence.between(0, 1).all()
+
+
+def test_polygons_are_refused_before_any_work(lab: Lab) -> None:
+    scene, model = lab.random_scene(20, 20), lab.value_model()
+    with pytest.raises(OptionError, match=r"ends in \.shp; give a name that ends in \.gpkg"):
+        lab.predict(scene, model=model, vectors=lab.folder / "map.shp")
+    with pytest.raises(OptionError, match="min_pixels 0 is not allowed"):
+        lab.predict(scene, model=model, vectors=lab.folder / "map.gpkg", min_pixels=0)
+    assert not (lab.folder / "map.tif").exists()
 
 
 def test_progress_runs_to_the_number_of_pixels(lab: Lab) -> None:
