@@ -2,6 +2,8 @@
 
     python -m benchmarks.crash --kills 200
 
+Results of several seeds are kept side by side.
+
 A round begins one of four runs in a folder of its own: a prediction, a batch, a batch with two
 workers, or the command ``rsmamba batch --workers 2``. It sends SIGKILL to the run or to one of its
 workers after a random time, looks for anything half written under a final name and for workers
@@ -14,6 +16,7 @@ the command load everything anew.
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import random
@@ -31,7 +34,7 @@ import psutil
 import torch
 
 from benchmarks.archive import write_model, write_scene
-from benchmarks.measuring import save
+from benchmarks.measuring import RESULTS, save
 from rsmamba import predict, run_batch
 from rsmamba.batch import pools
 from rsmamba.errors import OutputExistsError
@@ -223,9 +226,10 @@ def main() -> None:
         "workers_left_over": 0,
         "seconds_undisturbed": {kind: round(one[1], 2) for kind, one in references.items()},
         "minutes": round((time.monotonic() - begun) / 60, 1),
-        "seed": arguments.seed,
     }
-    save("crash", result)
+    earlier = RESULTS / "crash.json"
+    runs = json.loads(earlier.read_text()) if earlier.exists() else {}
+    save("crash", runs | {f"seed {arguments.seed}": result})
     print(result)
 
 
