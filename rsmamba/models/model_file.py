@@ -6,6 +6,7 @@ Reading never unpickles. The header holds what is needed to build the network an
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ from rsmamba.models.model_header import (
     read_header,
     unreadable,
 )
-from rsmamba.models.registry import Architecture, create_model
+from rsmamba.models.registry import OPTIONS_OF_OLD_FILES, Architecture, create_model
 from rsmamba.models.scene_model import SceneModel
 
 
@@ -137,7 +138,9 @@ def _restored(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _build(header: ModelHeader) -> SceneModel:
-    architecture = Architecture(**header.architecture)
+    stated = Architecture(**header.architecture)
+    older = OPTIONS_OF_OLD_FILES.get(stated.name, {})
+    architecture = replace(stated, options={**older, **stated.options})
     network = create_model(
         architecture.name,
         num_classes=header.num_classes,

@@ -74,6 +74,9 @@ MODELS: dict[str, ModelEntry] = {
     ),
 }
 
+# Options that came after the first model files, with what a file without them means.
+OPTIONS_OF_OLD_FILES: Mapping[str, Mapping[str, Any]] = {"cvmh_unet_small": {"detail": 0}}
+
 
 def list_models() -> list[str]:
     """Return the names that ``create_model`` knows, sorted.

@@ -17,7 +17,7 @@ from rsmamba.errors import ModelFileError
 from rsmamba.models.building import building_within
 from rsmamba.models.model_header import read_header
 from rsmamba.models.model_limits import LARGEST_HEADER_BYTES
-from rsmamba.models.registry import describe_architecture
+from rsmamba.models.registry import Architecture, describe_architecture
 
 Rewrite = Callable[..., Path]
 TINY = {"dim": 4, "d_state": 1, "encoder_depths": [1] * 4, "decoder_depths": [1] * 4}
@@ -131,3 +131,17 @@ def test_other_networks_are_not_counted(tiny_file: Path) -> None:
         building_within(tiny_file, {}),
     ):
         nn.Linear(2**13, 2**14, device="meta")
+
+
+def test_files_from_before_details_load_as_they_were(tmp_path: Path) -> None:
+    spelt = describe_architecture("cvmh_unet_small", detail=0, dim=8, d_state=1)
+    network = create_model("cvmh_unet_small", num_classes=2, **spelt.options)
+    older = {name: value for name, value in spelt.options.items() if name != "detail"}
+    model = SceneModel(
+        network,
+        classes=["a", "b"],
+        in_channels=3,
+        architecture=Architecture(name=spelt.name, options=older),
+    )
+    loaded = load_model(save_model(model, tmp_path / "old.safetensors"), device="cpu")
+    assert loaded.architecture == spelt
