@@ -174,4 +174,7 @@ def average_of(model: nn.Module, decay: float) -> AveragedModel:
         weight = min(decay, (1 + int(updates)) / (10 + int(updates)))
         return torch.lerp(current, average, weight)
 
-    return AveragedModel(model, avg_fn=follow, use_buffers=True)
+    average = AveragedModel(model, avg_fn=follow, use_buffers=True)
+    # DDP waits for the gradients of all that asks for one, and then averages none over the devices.
+    average.requires_grad_(False)
+    return average
