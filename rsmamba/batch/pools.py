@@ -159,7 +159,7 @@ class DaskPool:
 
 
 def _address_in(file: Path) -> str:
-    """Return the address that a scheduler file holds; Dask itself waits for ever for an absent one."""
+    """Return the address in a scheduler file; Dask itself waits for ever for an absent one."""
     try:
         address: str = json.loads(file.read_text(encoding="utf-8"))["address"]
     except (OSError, ValueError, KeyError, TypeError) as error:
