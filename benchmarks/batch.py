@@ -28,6 +28,7 @@ from rsmamba import load_model, predict, run_batch
 OPTIONS: dict[str, Any] = {"tile": 64, "overlap": 8, "margin": 2, "device": "cpu"}
 WORDS = ["--tile", "64", "--overlap", "8", "--margin", "2", "--device", "cpu"]
 NUM_SCENES, NUM_FEW = 300, 50
+SCALING_SCENES = 4
 SIDE = 96
 _VRT = (
     '<VRTDataset rasterXSize="96" rasterYSize="96"><VRTRasterBand dataType="Byte" band="1">'
@@ -145,16 +146,18 @@ def measure_overhead(folder: Path, *, turns: int = 2, num_scenes: int = 20) -> d
 
 
 def measure_scaling(folder: Path) -> dict[str, Any]:
-    """Compare two workers with one on scenes of 4000 x 4000 px."""
+    """Compare two workers with one on scenes of 4000 x 4000 px, with the bundled model."""
     imagery = folder / "large"
-    for name in ("a.tif", "b.tif"):
-        write_scene(imagery / name, height=4000, width=4000)
-    model = write_model(folder / "model.safetensors")
+    for number in range(SCALING_SCENES):
+        write_scene(imagery / f"{number}.tif", height=4000, width=4000, num_bands=3)
     seconds = {}
     for workers in ("1", "2"):
         more = ("--workers", workers, "--threads", "1", "--device", "cpu")
-        seconds[workers] = command([str(imagery)], folder / f"by{workers}", model, *more)["seconds"]
+        seconds[workers] = command([str(imagery)], folder / f"by{workers}", Path("default"), *more)[
+            "seconds"
+        ]
     return {
+        "scenes": SCALING_SCENES,
         "seconds_by_workers": seconds,
         "ratio": round(seconds["1"] / seconds["2"], 2),
         "load_average_before": round(os.getloadavg()[0], 2),
