@@ -93,6 +93,10 @@ def summary(done: Sequence[Finished]) -> dict[str, Any]:
 
 def _warm_up(seeds: Seeds, folder: Path) -> None:
     """Load and compile everything once, for all children, on whole files."""
+    import torch
+
+    # A child that is forked from a process with OpenMP threads waits for ever for them.
+    torch.set_num_threads(1)
     place = folder / "warm"
     place.mkdir()
     whole = Seeds(scenes=seeds.scenes[:1], model=seeds.model)
