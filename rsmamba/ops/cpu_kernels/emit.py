@@ -28,7 +28,7 @@ VECTOR = ir.VectorType(FLOAT, LANES)
 _INTEGERS = ir.VectorType(INT32, LANES)
 
 LN2 = 0.6931471805599453
-_LOG2_E = 1.4426950408889634
+LOG2_E = 1.4426950408889634
 _ROUNDER = 12582912.0  # 1.5 * 2**23: adding it leaves the nearest integer in the low bits
 _SMALLEST_EXPONENT = -126.0
 
@@ -92,6 +92,16 @@ def broadcast(builder: Any, address: Any, index: int = 0) -> Any:
     scalar = builder.load(place, align=4)
     single = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, INT32(0))
     return builder.shuffle_vector(single, single, ir.Constant(_INTEGERS, [0] * LANES))
+
+
+def gather(builder: Any, address: Any, stride: Any) -> Any:
+    """Load 16 floats that lie `stride` bytes apart."""
+    vector = ir.Constant(VECTOR, ir.Undefined)
+    for lane in range(LANES):
+        offset = builder.mul(stride, INT64(lane))
+        number = builder.load(pointer(builder, builder.add(address, offset), FLOAT), align=4)
+        vector = builder.insert_element(vector, number, INT32(lane))
+    return vector
 
 
 def call(builder: Any, name: str, result: Any, arguments: Sequence[Any]) -> Any:
@@ -180,7 +190,7 @@ def softplus_and_slope(builder: Any, values: Sequence[Any]) -> tuple[list[Any], 
     and needs no division.
     """
     magnitudes = [call(builder, "llvm.fabs.v16f32", VECTOR, [value]) for value in values]
-    to_base_2 = [constant(-_LOG2_E)] * len(values)
+    to_base_2 = [constant(-LOG2_E)] * len(values)
     small = exp2_of_products(builder, magnitudes, to_base_2)
     series = [constant(_LOG1P[-1])] * len(small)
     for coefficient in _LOG1P[-2::-1]:

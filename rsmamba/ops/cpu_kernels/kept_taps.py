@@ -32,7 +32,7 @@ class Taps(NamedTuple):
         x_batch: From one image to the next.
         x_token: From one row to the next.
         zeros: A row of zeros.
-        weight: Weights, (taps, channels).
+        weight: Weights, (blocks, taps, 16).
         bias: Bias, (channels,).
         y: Rows of the results, (B, n, channels).
     """
@@ -77,8 +77,8 @@ def convolve_kept(plan: Any, first: Any, last: Any, scratch: Any, lot: Any) -> N
             for number in range(count):
                 entry = scratch + number * VECTOR_BYTES
                 weight = load_int64(entry + _WEIGHT)
-                one = add_weighted_rows(one, entry, shift, load(weight + shift))
-                two = add_weighted_rows(two, entry, other, load(weight + other))
+                one = add_weighted_rows(one, entry, shift, load(weight + shift * plan.taps))
+                two = add_weighted_rows(two, entry, other, load(weight + other * plan.taps))
             store_lot(targets, shift, one)
             store_lot(targets, other, two)
 
@@ -101,6 +101,6 @@ def _tabulate(plan: Any, batch: Any, first: Any, scratch: Any, lot: Any) -> Any:
             if row >= 0:
                 met = 1
             store_int64(entry + place * 8, rows + row * plan.x_token if row >= 0 else plan.zeros)
-        store_int64(entry + _WEIGHT, plan.weight + tap * plan.blocks * VECTOR_BYTES)
+        store_int64(entry + _WEIGHT, plan.weight + tap * VECTOR_BYTES)
         count += met
     return count

@@ -8,7 +8,6 @@ with different strides.
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from rsmamba.ops.cpu_kernels.emit import LANES
@@ -162,40 +161,6 @@ def num_blocks(channels: int) -> int:
 def num_chunks(length: int) -> int:
     """Return the number of chunks of a sequence."""
     return -(-length // CHUNK)
-
-
-def pack(parameter: Tensor) -> Tensor:
-    """Cut the channels of a parameter into zero-padded blocks of 16, lanes last.
-
-    Args:
-        parameter: Values for each path and channel, (K, D) or (K, D, M).
-
-    Returns:
-        (K, blocks, 16) or (K, blocks, M, 16), contiguous; the parameter itself where it lies
-        so already.
-    """
-    paths, channels = parameter.shape[:2]
-    blocks = num_blocks(channels)
-    if channels % LANES:
-        missing = parameter.new_zeros((paths, -channels % LANES, *parameter.shape[2:]))
-        parameter = torch.cat((parameter, missing), dim=1)
-    split = parameter.reshape(paths, blocks, LANES, *parameter.shape[2:])
-    return split.transpose(2, -1).contiguous()
-
-
-def unpack(packed: Tensor, channels: int) -> Tensor:
-    """Undo `pack`.
-
-    Args:
-        packed: (K, blocks, 16) or (K, blocks, M, 16).
-        channels: Channels D without padding.
-
-    Returns:
-        (K, D) or (K, D, M).
-    """
-    split = packed.movedim(-1, 2)
-    flat = split.reshape(split.shape[0], split.shape[1] * LANES, *split.shape[3:])
-    return flat[:, :channels].contiguous()
 
 
 def sequence_rows(tensor: Tensor) -> Rows:

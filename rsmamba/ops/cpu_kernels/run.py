@@ -13,6 +13,7 @@ from torch import Tensor
 from rsmamba.ops.cpu_kernels.backward import backward_scratch_bytes, scan_backward
 from rsmamba.ops.cpu_kernels.emit import LANES
 from rsmamba.ops.cpu_kernels.forward import forward_scratch_bytes, scan_forward
+from rsmamba.ops.cpu_kernels.packing import Parameters, unpack
 from rsmamba.ops.cpu_kernels.plan import (
     LOT,
     Cut,
@@ -21,32 +22,13 @@ from rsmamba.ops.cpu_kernels.plan import (
     Scan,
     num_blocks,
     num_chunks,
-    pack,
-    unpack,
 )
 from rsmamba.ops.cpu_kernels.threads import run_tasks, scratch_address
 
 _TOKENS = (0,) * LOT  # kernels take the number of tokens as the length of a tuple
-_LOG2_E = 1.4426950408889634
 _MOST_TASKS = 8  # backward tasks wanted, where memory allows
 _FEWEST_BLOCKS = 4  # of a task, since reducing what blocks share costs as much as one block
 _SLOT_BUDGET_BYTES = 24 * 2**20
-
-
-class Parameters(NamedTuple):
-    """The parameters of a scan, packed for blocks of 16 channels.
-
-    Attributes:
-        A2: A / log(2), (K, blocks, N, 16).
-        dt_weight: Step-size projection, (K, blocks, R, 16), or empty.
-        dt_bias: Bias of the step size, (K, blocks, 16).
-        D: Skip terms, (K, blocks, 16).
-    """
-
-    A2: Tensor
-    dt_weight: Tensor
-    dt_bias: Tensor
-    D: Tensor
 
 
 class Sums(NamedTuple):
@@ -63,31 +45,6 @@ class Sums(NamedTuple):
     dt_weight: Tensor
     dt_bias: Tensor
     D: Tensor
-
-
-def pack_parameters(
-    A: Tensor, *, D: Tensor | None, dt_bias: Tensor | None, dt_weight: Tensor | None = None
-) -> Parameters:
-    """Pack the parameters of a scan.
-
-    Args:
-        A: State decay rates, (K, D, N).
-        D: Skip terms, (K, D), or None.
-        dt_bias: Bias of the step size, (K, D), or None.
-        dt_weight: Step-size projection, (K, D, R), or None.
-
-    Returns:
-        The packed parameters, zeros for those that are absent.
-    """
-    none = A.new_zeros((A.shape[0], num_blocks(A.shape[1]), LANES))
-    return Parameters(
-        A2=pack(A * _LOG2_E),
-        dt_weight=A.new_zeros((*none.shape[:2], 0, LANES))
-        if dt_weight is None
-        else pack(dt_weight),
-        dt_bias=none if dt_bias is None else pack(dt_bias),
-        D=none if D is None else pack(D),
-    )
 
 
 def kept_shape(

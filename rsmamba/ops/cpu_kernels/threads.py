@@ -19,7 +19,17 @@ _ALIGNMENT = 64
 _RANGES_OF_THREAD = 4  # a thread that is held up leaves the rest of its share to others
 
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
-_own = threading.local()
+
+
+class _Scratch(threading.local):
+    """Scratch memory of one thread; asking NumPy for an address takes as long as a small kernel."""
+
+    memory: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
+    address = 0
+    size = 0
+
+
+_own = _Scratch()
 
 
 def run_tasks(run: Callable[[int, int], None], count: int) -> None:
@@ -57,11 +67,11 @@ def scratch_address(size: int) -> int:
     Returns:
         The address, a multiple of 64.
     """
-    memory: npt.NDArray[np.uint8] | None = getattr(_own, "memory", None)
-    if memory is None or memory.size < size + _ALIGNMENT:
-        memory = np.empty(size + _ALIGNMENT, np.uint8)
-        _own.memory = memory
-    return -(-memory.ctypes.data // _ALIGNMENT) * _ALIGNMENT
+    if _own.size < size:
+        _own.memory = np.empty(size + _ALIGNMENT, np.uint8)
+        _own.address = -(-_own.memory.ctypes.data // _ALIGNMENT) * _ALIGNMENT
+        _own.size = size
+    return _own.address
 
 
 def _drain(run: Callable[[int, int], None], waiting: Iterable[tuple[int, int]]) -> None:

@@ -68,6 +68,26 @@ def broadcast(typing_context: Any, address: Any) -> Any:
 
 
 @instruction
+def gather(typing_context: Any, address: Any, stride: Any) -> Any:
+    """Load 16 numbers that lie `stride` bytes apart."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return emit.gather(builder, args[0], args[1])
+
+    return vector(address_type, address_type), code
+
+
+@instruction
+def times_log2_e(typing_context: Any, value: Any) -> Any:
+    """Divide by log(2), so that a power of two takes the place of one of e."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fmul(args[0], emit.constant(emit.LOG2_E))
+
+    return vector(vector), code
+
+
+@instruction
 def zero(typing_context: Any) -> Any:
     """Return 16 zeros."""
 

@@ -10,26 +10,19 @@ gives what the long one would, see `Alignment` for s_t.
 Symbols: B batch, K scans, L kept tokens, D channels, N states, R rank of the step size.
 """
 
-import functools
-import importlib
-from collections.abc import Callable
-
-import torch
 from torch import Tensor
 
 from rsmamba.errors import ShapeError
-from rsmamba.ops.dispatch import Backend, choose, computing_dtype, is_traced
+from rsmamba.ops.dispatch import Backend
+from rsmamba.ops.gapped_scan.choosing import load_kernel, runs_compiled
 from rsmamba.ops.gapped_scan.composite import (
     Alignment,
     gapped_scan_composite,
-    sequence_scan_composite,
     token_scan_composite,
 )
+from rsmamba.ops.gapped_scan.sequences import SequenceScan, sequence_scans
 
-__all__ = ["Alignment", "gapped_scan", "sequence_scan", "token_scan"]
-
-# What the compiled forward kernel knows; the others change a few large tensors before a scan.
-_COMPILED = ("none", "zero_input")
+__all__ = ["Alignment", "SequenceScan", "gapped_scan", "sequence_scans", "token_scan"]
 
 
 def gapped_scan(
@@ -82,9 +75,9 @@ def gapped_scan(
         )
         raise ShapeError(message)
     tensors = (x, dt, A, B, C, D, dt_bias)
-    if _runs_compiled(*tensors, alignment=alignment, backend=backend):
+    if runs_compiled(*tensors, alignment=alignment, backend=backend):
         compiled_gaps = None if alignment == "none" else gaps
-        return _compiled("compiled_gapped_scan")(*tensors, gaps=compiled_gaps)
+        return load_kernel("compiled_gapped_scan")(*tensors, gaps=compiled_gaps)
     return gapped_scan_composite(
         x, dt, A, B=B, C=C, D=D, dt_bias=dt_bias, gaps=gaps, alignment=alignment, backend=backend
     )
@@ -141,9 +134,9 @@ def token_scan(
             )
             raise ShapeError(message)
     tensors = (x, projections, dt_weight, dt_bias, A, D)
-    if _runs_compiled(*tensors, alignment=alignment, backend=backend):
+    if runs_compiled(*tensors, alignment=alignment, backend=backend):
         compiled_gaps = None if alignment == "none" else gaps
-        return _compiled("compiled_token_scan")(*tensors, order=order, gaps=compiled_gaps)
+        return load_kernel("compiled_token_scan")(*tensors, order=order, gaps=compiled_gaps)
     return token_scan_composite(
         x,
         projections,
@@ -156,91 +149,3 @@ def token_scan(
         alignment=alignment,
         backend=backend,
     )
-
-
-def sequence_scan(
-    x: Tensor,
-    projections: Tensor,
-    *,
-    dt_weight: Tensor,
-    dt_bias: Tensor,
-    A: Tensor,
-    D: Tensor,
-    reverse: bool = False,
-    gaps: Tensor | None = None,
-    alignment: Alignment = "zero_input",
-    backend: Backend = "auto",
-) -> Tensor:
-    """Scan sequences forwards or backwards, with gaps if tokens were dropped.
-
-    Nothing is reversed or copied: the compiled kernel reads the tokens where they lie.
-
-    Args:
-        x: Tokens, (B, L, D).
-        projections: What the scan needs of each token, (B, L, R + 2N): R values of the low-rank
-            step size, N input terms B, N output terms C.
-        dt_weight: Step-size projection, (D, R).
-        dt_bias: Bias of the step size before the softplus, (D,).
-        A: State decay rates, negative, (D, N).
-        D: Skip terms, (D,).
-        reverse: Start with the last token.
-        gaps: Dropped tokens before each step in the order of the scan, 0 before the first, (B, L);
-            None where none was dropped.
-        alignment: What the gaps do.
-        backend: "auto", or the name of the backend that must run.
-
-    Returns:
-        Outputs with shape, dtype and order of `x`, (B, L, D).
-    """
-    parameters = [tensor.unsqueeze(0) for tensor in (dt_weight, dt_bias, A, D)]
-    tensors = (x, projections.unsqueeze(2), *parameters)
-    if gaps is None:
-        alignment = "none"
-    if _runs_compiled(*tensors, alignment=alignment, backend=backend):
-        return _compiled("compiled_token_scan")(
-            *tensors,
-            order=walk(x.shape[1], reverse).expand(x.shape[0], 1, -1),
-            gaps=None if alignment == "none" or gaps is None else gaps.unsqueeze(1),
-        )
-    return sequence_scan_composite(
-        x,
-        projections,
-        parameters,
-        gaps=gaps,
-        reverse=reverse,
-        alignment=alignment,
-        backend=backend,
-    )
-
-
-@functools.lru_cache(maxsize=64)
-def walk(length: int, reverse: bool) -> Tensor:
-    """Return the order in which a sequence is walked, int32 (L,); shared, so do not write to it.
-
-    Args:
-        length: Tokens L.
-        reverse: Start with the last one.
-
-    Returns:
-        Index of the token at each step.
-    """
-    steps = torch.arange(length, dtype=torch.int32)
-    return steps.flip(0) if reverse else steps
-
-
-def _compiled(name: str) -> Callable[..., Tensor]:
-    """Load the kernel when it is first needed, and return one of its two functions."""
-    function: Callable[..., Tensor] = getattr(
-        importlib.import_module("rsmamba.ops.gapped_scan.compiled"), name
-    )
-    return function
-
-
-def _runs_compiled(*tensors: Tensor, alignment: Alignment, backend: Backend) -> bool:
-    """Say whether the compiled forward kernel takes a call: it has no gradients."""
-    needs_gradients = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    if alignment not in _COMPILED or needs_gradients or is_traced(*tensors):
-        return False
-    x = tensors[0]
-    dtype = computing_dtype(x)
-    return choose("selective_scan", backend=backend, device=x.device, dtype=dtype) == "numba"

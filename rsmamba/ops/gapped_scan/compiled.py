@@ -1,11 +1,16 @@
 """Scans with gaps by the compiled CPU kernel: tokens are visited in place, gaps enter the decay."""
 
+import functools
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rsmamba.ops.cpu_kernels.plan import Rows, Scan, pack, sequence_rows, with_dense_rows
-from rsmamba.ops.cpu_kernels.run import Parameters, pack_parameters, run_forward
+from rsmamba.ops.cpu_kernels.packing import Parameters, Parts, pack_parameters
+from rsmamba.ops.cpu_kernels.plan import Rows, Scan, sequence_rows, with_dense_rows
+from rsmamba.ops.cpu_kernels.run import run_forward
+from rsmamba.ops.gapped_scan.sequences import SequenceScan
 
 
 def compiled_gapped_scan(
@@ -123,13 +128,89 @@ def compiled_token_scan(
     return y.to(x.dtype)
 
 
+def compiled_sequence_scans(
+    scans: Sequence[SequenceScan], *, gaps: Tensor | None
+) -> tuple[Tensor, ...]:
+    """Run one scan over sequences or two at once, without gradients.
+
+    Args:
+        scans: One or two scans of one shape, on the CPU.
+        gaps: Dropped tokens before each step, (B, K, L); None lets them do nothing.
+
+    Returns:
+        Outputs of each scan, (B, L, D), with the dtype of its tokens.
+    """
+    tokens = [scan.x.float().contiguous() for scan in scans]
+    terms = [scan.projections.float().contiguous() for scan in scans]
+    dt_weight, dt_bias, A, D = (
+        [tensor.unsqueeze(0) for tensor in tensors]
+        for tensors in zip(*(scan.tensors[2:] for scan in scans), strict=True)
+    )
+    parameters, idle = _pack(A, D=D, dt_bias=dt_bias, dt_weight=dt_weight)
+    batch, length, channels = tokens[0].shape
+    order = _walks(length, tuple(scan.reverse for scan in scans))
+    gap_table = None if gaps is None else gaps.float().contiguous()
+    rank, states = dt_weight[0].shape[2], A[0].shape[2]
+    factors, B, C = (_rows_of(terms, first=start) for start in (0, rank, rank + states))
+    y = torch.empty(len(scans), batch, length, channels)
+    scan = Scan(
+        length=length,
+        channels=channels,
+        states=states,
+        rank=rank,
+        softplus=1,
+        paths=len(scans),
+        summed=0,
+        order=order.data_ptr(),
+        x=_rows_of(tokens),
+        steps=factors,
+        B=B,
+        C=C,
+        A2=parameters.A2.data_ptr(),
+        dt_weight=parameters.dt_weight.data_ptr(),
+        dt_bias=parameters.dt_bias.data_ptr(),
+        D=parameters.D.data_ptr(),
+        kept=0,
+        gaps=0 if gap_table is None else gap_table.data_ptr(),
+        idle=idle.data_ptr(),
+    )
+    run_forward(scan, _rows_of(y.unbind(0)), batch)
+    return tuple(part.to(given.x.dtype) for part, given in zip(y.unbind(0), scans, strict=True))
+
+
+@functools.lru_cache(maxsize=64)
+def _walks(length: int, reverse: tuple[bool, ...]) -> Tensor:
+    """Return the token at each step of scans, int32 (K, L); shared, so do not write to it."""
+    steps = torch.arange(length, dtype=torch.int32)
+    return torch.stack([steps.flip(0) if backwards else steps for backwards in reverse])
+
+
+def _rows_of(tensors: Sequence[Tensor], *, first: int = 0) -> Rows:
+    """Describe the rows of one contiguous tensor (B, L, M) a scan, from column `first` on."""
+    begin, end = tensors[0].data_ptr(), tensors[-1].data_ptr()
+    batch, token, _ = (4 * stride for stride in tensors[0].stride())
+    # Two tensors of one shape are like one with two paths, however far apart they lie.
+    return Rows(begin + 4 * first, batch, end - begin, token)
+
+
 def _pack(
-    A: Tensor, *, D: Tensor, dt_bias: Tensor, dt_weight: Tensor | None = None
+    A: Parts, *, D: Parts, dt_bias: Parts, dt_weight: Parts | None = None
 ) -> tuple[Parameters, Tensor]:
     """Pack the parameters, and the step size of a token that is zero."""
-    weight = None if dt_weight is None else dt_weight.float()
-    packed = pack_parameters(A.float(), D=D.float(), dt_bias=dt_bias.float(), dt_weight=weight)
-    return packed, pack(functional.softplus(dt_bias.float(), threshold=50.0))
+    packed = pack_parameters(
+        _floats(A),
+        D=_floats(D),
+        dt_bias=_floats(dt_bias),
+        dt_weight=None if dt_weight is None else _floats(dt_weight),
+    )
+    return packed, functional.softplus(packed.dt_bias, threshold=50.0)
+
+
+def _floats(parameter: Parts) -> Parts:
+    """Return a parameter in float32."""
+    if isinstance(parameter, Tensor):
+        return parameter.float()
+    return [part.float() for part in parameter]
 
 
 def _token_rows(tokens: Tensor) -> Rows:

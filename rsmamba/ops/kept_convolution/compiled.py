@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from rsmamba.ops.cpu_kernels.kept_taps import Taps, convolve_kept, taps_scratch_bytes
+from rsmamba.ops.cpu_kernels.packing import pack
 from rsmamba.ops.cpu_kernels.plan import LOT, num_blocks, with_dense_rows
 from rsmamba.ops.cpu_kernels.threads import run_tasks, scratch_address
 
@@ -27,7 +28,7 @@ def compiled_kept_convolution(
     """
     rows, table = with_dense_rows(x.float()), neighbours.to(torch.int32).contiguous()
     batch, tokens, channels = rows.shape
-    weights = weight.float().flatten(1).t().contiguous()  # (taps, D)
+    weights = pack(weight.float().flatten(1).unsqueeze(0))
     zeros = torch.zeros(channels)
     added = zeros if bias is None else bias.float().contiguous()
     y = torch.empty(batch, tokens, channels)
@@ -35,7 +36,7 @@ def compiled_kept_convolution(
         tokens=tokens,
         lots=-(-tokens // LOT),
         blocks=num_blocks(channels),
-        taps=weights.shape[0],
+        taps=weights.shape[2],
         neighbours=table.data_ptr(),
         neighbours_batch=0 if table.shape[0] == 1 else 4 * table.stride(0),
         x=rows.data_ptr(),

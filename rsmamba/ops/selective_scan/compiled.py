@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from rsmamba.ops.cpu_kernels.packing import Parameters, pack_parameters
 from rsmamba.ops.cpu_kernels.plan import (
     Gradients,
     Scan,
@@ -11,10 +12,8 @@ from rsmamba.ops.cpu_kernels.plan import (
     with_dense_rows,
 )
 from rsmamba.ops.cpu_kernels.run import (
-    Parameters,
     kept_shape,
     num_slots,
-    pack_parameters,
     parameter_gradients,
     run_backward,
     run_forward,

@@ -5,12 +5,11 @@ import functools
 import torch
 from torch import Tensor
 
+from rsmamba.ops.cpu_kernels.packing import Parameters, pack_parameters
 from rsmamba.ops.cpu_kernels.plan import Gradients, Rows, Scan, num_blocks
 from rsmamba.ops.cpu_kernels.run import (
-    Parameters,
     kept_shape,
     num_slots,
-    pack_parameters,
     parameter_gradients,
     run_backward,
     run_forward,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rsmamba.errors import ShapeError
-from rsmamba.ops.gapped_scan import Alignment, gapped_scan, sequence_scan, token_scan
+from rsmamba.ops.gapped_scan import Alignment, SequenceScan, gapped_scan, sequence_scans, token_scan
 from rsmamba.ops.selective_scan import selective_scan
 
 ALIGNMENTS: list[Alignment] = ["none", "zero_input", "prev_delta", "next_delta"]
@@ -165,31 +165,52 @@ def test_the_kernel_of_sequences_equals_the_parts(channels: int) -> None:
     torch.testing.assert_close(fast.double(), exact, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("with_gaps", [False, True])
-def test_a_sequence_scan_is_a_gapped_scan_of_the_turned_sequence(
-    *, reverse: bool, with_gaps: bool
-) -> None:
-    inputs = token_inputs(2, 9, 16)
-    one: dict[str, Any] = {name: inputs[name][0] for name in ("dt_weight", "dt_bias", "A", "D")} | {
-        "x": inputs["x"],
-        "projections": inputs["projections"][:, :, 0],
-    }
-    gaps = inputs["gaps"][:, 0] if with_gaps else None
-    walked = torch.arange(9).flip(0) if reverse else torch.arange(9)
-    expected = token_scan(
-        **{**inputs, **{name: one[name][None] for name in ("dt_weight", "dt_bias", "A", "D")}}
-        | {
-            "projections": inputs["projections"][:, :, :1],
-            "order": walked.expand(2, 1, 9),
-            "gaps": torch.zeros(2, 1, 9) if gaps is None else gaps[:, None],
-        }
+def sequence_scan(inputs: dict[str, Any], number: int, *, reverse: bool) -> SequenceScan:
+    """Return one scan of `token_inputs`."""
+    parts = {name: inputs[name][number] for name in ("dt_weight", "dt_bias", "A", "D")}
+    return SequenceScan(
+        inputs["x"] + number, inputs["projections"][:, :, number], **parts, reverse=reverse
     )
-    exact = sequence_scan(**one, gaps=gaps, reverse=reverse, backend="torch")
-    torch.testing.assert_close(exact, expected, rtol=1e-12, atol=1e-12)
-    single: dict[str, Any] = {name: value.float() for name, value in one.items()}
-    fast = sequence_scan(**single, gaps=gaps, reverse=reverse, backend="numba")
-    torch.testing.assert_close(fast.double(), exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("ways", [(False,), (True,), (False, True), (False, True, True)])
+@pytest.mark.parametrize("with_gaps", [False, True])
+@pytest.mark.parametrize("channels", [16, 19])
+def test_sequence_scans_are_gapped_scans_of_the_turned_sequences(
+    ways: tuple[bool, ...], *, with_gaps: bool, channels: int
+) -> None:
+    inputs = token_inputs(2, 9, channels)
+    gaps = inputs["gaps"][:, : len(ways)] if with_gaps else None
+    scans = [sequence_scan(inputs, number, reverse=way) for number, way in enumerate(ways)]
+    exact = sequence_scans(scans, gaps=gaps, backend="torch")
+    single = [
+        scan._replace(**{name: getattr(scan, name).float() for name in SequenceScan._fields[:6]})
+        for scan in scans
+    ]
+    fast = sequence_scans(single, gaps=gaps, backend="numba")
+    for number, (scan, y) in enumerate(zip(scans, exact, strict=True)):
+        walked = torch.arange(9).flip(0) if scan.reverse else torch.arange(9)
+        expected = token_scan(
+            scan.x,
+            scan.projections.unsqueeze(2),
+            dt_weight=scan.dt_weight[None],
+            dt_bias=scan.dt_bias[None],
+            A=scan.A[None],
+            D=scan.D[None],
+            order=walked.expand(2, 1, 9),
+            gaps=torch.zeros(2, 1, 9) if gaps is None else gaps[:, number, None],
+        )
+        torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(fast[number].double(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_sequence_scans_of_different_shapes_are_refused() -> None:
+    inputs = token_inputs(2, 9, 16)
+    scan = sequence_scan(inputs, 0, reverse=False)
+    with pytest.raises(ShapeError, match=r"scan 2 has tensors of shapes .* must be the same"):
+        sequence_scans([scan, scan._replace(x=scan.x[:, :5])])
+    with pytest.raises(ShapeError, match=r"gaps must have shape \(2, 1, 9\) to go with 1 scans"):
+        sequence_scans([scan], gaps=inputs["gaps"][:, :2])
 
 
 def test_gaps_of_zero_change_nothing() -> None:

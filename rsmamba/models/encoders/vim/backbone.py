@@ -202,8 +202,9 @@ class Backbone(nn.Module):
         if config is None or after not in config.layers:
             return None
         scored = scanned.of(config.score_source)
-        gate = functional.silu(scanned.z) if config.gated else 1.0
-        return prune(scored * gate, kept, config=config, always=always)
+        if config.gated:
+            scored = scored * functional.silu(scanned.z)
+        return prune(scored, kept, config=config, always=always)
 
     def run_pairs(self, tokens: Tensor, turn: Rotation | None) -> End:
         """Run the blocks in pairs, the second of each over the reversed tokens.

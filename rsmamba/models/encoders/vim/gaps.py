@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from rsmamba.models.pruning.tokens import KeptTokens, gaps_between
@@ -13,13 +14,11 @@ class Gaps:
     """Dropped tokens before each kept one, made once for each pruning step.
 
     Attributes:
-        forwards: In the order of the sequence, float32 (B, n).
-        backwards: In the reversed order, (B, n).
+        before: In the order of the sequence and in the reversed one, float32 (B, 2, n).
         alignment: What dropped tokens do to the states.
     """
 
-    forwards: Tensor
-    backwards: Tensor
+    before: Tensor
     alignment: Alignment
 
 
@@ -33,8 +32,5 @@ def gaps_of(kept: KeptTokens, *, alignment: Alignment) -> Gaps:
     Returns:
         The gaps.
     """
-    return Gaps(
-        forwards=gaps_between(kept.index),
-        backwards=gaps_between(kept.flipped().index),
-        alignment=alignment,
-    )
+    orders = torch.stack([kept.index, kept.flipped().index], dim=1)
+    return Gaps(before=gaps_between(orders), alignment=alignment)

@@ -20,7 +20,7 @@ from rsmamba.models.encoders.vim.config import Config
 from rsmamba.models.encoders.vim.gaps import Gaps
 from rsmamba.models.layers.scan_parameters import reset_A_log_, reset_dt_bias_, reset_dt_weight_
 from rsmamba.models.pruning.config import ScoreSource
-from rsmamba.ops.gapped_scan import sequence_scan
+from rsmamba.ops.gapped_scan import SequenceScan, sequence_scans
 from rsmamba.ops.kept_convolution import causal_convolution
 
 
@@ -144,40 +144,40 @@ class BidirectionalMamba(nn.Module):
         """Project, convolve and scan tokens (B, L, C)."""
         u, z = self.in_proj(tokens).chunk(2, dim=-1)
         owners = self._owners()
-        # With one owner, as in "v1", both scans read the same.
         read = [owner.read(u, reverse=number == 1) for number, owner in enumerate(owners)]
-        forwards = self.run(0, *read[0], gaps=gaps)
-        if len(self.directions) == 1:
-            return Scanned(forwards, None, z)
-        return Scanned(forwards, self.run(1, *read[-1], gaps=gaps), z)
+        # With one owner, as in "v1", both scans read the same.
+        scans = [
+            self.sequence_scan(number, *read[min(number, len(read) - 1)])
+            for number in range(len(self.directions))
+        ]
+        before = None if gaps is None else gaps.before[:, : len(scans)]
+        alignment = "none" if gaps is None else gaps.alignment
+        outputs = sequence_scans(scans, gaps=before, alignment=alignment)
+        return Scanned(outputs[0], outputs[1] if len(scans) > 1 else None, z)
 
-    def run(
-        self, number: int, x: Tensor, projections: Tensor, *, gaps: Gaps | None = None
-    ) -> Tensor:
-        """Run one scan.
+    def sequence_scan(self, number: int, x: Tensor, projections: Tensor) -> SequenceScan:
+        """Say what one scan reads.
 
         Args:
             number: 0 for the scan forwards, 1 for that backwards.
             x: Its input, (B, L, E).
             projections: Its step size, B and C, (B, L, R + 2N).
-            gaps: What was dropped between the tokens; None for nothing.
 
         Returns:
-            What it puts out, (B, L, E).
+            The scan.
         """
-        owners = self._owners()
-        owner = owners[min(number, len(owners) - 1)]
-        decay = self.directions[number].get_parameter("A_log")
-        return sequence_scan(
+        direction = self.directions[number]
+        owner = direction if isinstance(direction, Direction) else self._owners()[0]
+        decay = direction.get_parameter("A_log")
+        wide = decay if decay.dtype == torch.float64 else decay.float()
+        return SequenceScan(
             x,
             projections,
             dt_weight=owner.dt_proj.weight,
             dt_bias=owner.dt_proj.bias,
-            A=-torch.exp(decay.to(torch.promote_types(decay.dtype, torch.float32))),
+            A=-torch.exp(wide),
             D=owner.D,
             reverse=number == 1,
-            gaps=None if gaps is None else (gaps.forwards, gaps.backwards)[number],
-            alignment="none" if gaps is None else gaps.alignment,
         )
 
     def project(self, scanned: Scanned) -> Tensor:

@@ -17,6 +17,7 @@ from rsmamba.models.encoders.vim.gaps import gaps_of
 from rsmamba.models.encoders.vim.mixer import BidirectionalMamba
 from rsmamba.models.pruning.config import PruningConfig
 from rsmamba.models.pruning.tokens import KeptTokens, kept_tokens
+from rsmamba.ops.gapped_scan import sequence_scans
 
 PLAIN: dict[str, Any] = {"embed_dims": 16, "num_layers": 4, "out_indices": (0, 1, 2, 3)}
 VIM: dict[str, Any] = {"embed_dim": 16, "depth": 4, "out_indices": (0, 1, 2, 3)}
@@ -127,8 +128,10 @@ def test_vim_scans_kept_tokens_as_if_the_others_were_zero(kind: Any, seed: int) 
     terms = torch.randn(2, 5, sum(mixer._owners()[0].sizes), dtype=torch.float64)
     gaps = gaps_of(kept, alignment="zero_input")
     for number in range(len(mixer.directions)):
-        dense = mixer.run(number, kept.among_zeros(x), kept.among_zeros(terms))
-        given = mixer.run(number, x, terms, gaps=gaps)
+        full = mixer.sequence_scan(number, kept.among_zeros(x), kept.among_zeros(terms))
+        (dense,) = sequence_scans([full])
+        short = mixer.sequence_scan(number, x, terms)
+        (given,) = sequence_scans([short], gaps=gaps.before[:, number, None])
         torch.testing.assert_close(given, kept.of(dense), rtol=1e-12, atol=1e-12)
 
 
