@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import console, options
+from . import console, mosaic, options
 from .exit_codes import ExitCode
 from .prediction import with_prediction_options
 
@@ -66,6 +66,10 @@ def batch(
         str | None,
         typer.Option(metavar="FORMAT", help="Also write polygons: gpkg, parquet or geojson."),
     ] = None,
+    mosaic_out: mosaic.Out = None,
+    mosaic_rule: mosaic.Rule = "first",
+    mosaic_crs: mosaic.Crs = None,
+    mosaic_resolution: mosaic.Resolution = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -74,7 +78,19 @@ def batch(
     """Segment many scenes; what is done is skipped, and no scene stops the others."""
     del traceback, resume
     console.configure(quiet=quiet, verbose=verbose)
-    extra = {"probabilities": probabilities, "confidence": confidence, "quicklook": quicklook}
+    joined = mosaic.Wanted.parse(
+        mosaic_out,
+        rule=mosaic_rule,
+        crs=mosaic_crs,
+        resolution=mosaic_resolution,
+        arguments=arguments,
+    )
+    joined.check(inputs, out)
+    extra = {
+        "probabilities": probabilities,
+        "confidence": joined.adds_confidence(given=confidence),
+        "quicklook": quicklook,
+    }
     chosen = [kind for kind, wanted in extra.items() if wanted]
     from rsmamba.batch import run_batch
 
@@ -98,8 +114,11 @@ def batch(
 
         wanted = Beside(stac=stac, qml=qml, overview=overview)
         problems = _write_beside(result, wanted, model=arguments["model"])
-    console.show(result.to_dict(), text=lambda: _text(result), as_json=as_json)
-    return ExitCode.FAILED if result.counts["failed"] or problems else ExitCode.DONE
+    made = joined.make(result, qml=qml)
+    values = result.to_dict() | ({} if made is None else {"mosaic": made})
+    console.show(values, text=lambda: _text(result, made), as_json=as_json)
+    is_whole = not (result.counts["failed"] or problems) and mosaic.is_whole(made)
+    return ExitCode.DONE if is_whole else ExitCode.FAILED
 
 
 def _write_beside(result: "BatchResult", wanted: "Beside", *, model: str) -> list[str]:
@@ -117,11 +136,13 @@ def _write_beside(result: "BatchResult", wanted: "Beside", *, model: str) -> lis
     return problems
 
 
-def _text(result: "BatchResult") -> str:
+def _text(result: "BatchResult", made: dict[str, Any] | None) -> str:
     rate = result.pixels / 1e6 / max(result.seconds, 1e-9)
     pairs: dict[str, str] = {status: f"{count:,}" for status, count in result.counts.items()}
     pairs["time"] = f"{console.duration_text(result.seconds)}, {rate:.2f} Mpx/s"
     pairs["wrote"] = str(result.out)
+    said, left_out = mosaic.lines(made)
+    pairs |= said
     failed = [scene for scene in result.scenes if scene.status == "failed"]
     rows = [[scene.scene, scene.reason] for scene in failed[:_MOST_FAILURES]]
     if len(failed) > len(rows):
@@ -129,4 +150,6 @@ def _text(result: "BatchResult") -> str:
     lines = [console.facts(pairs)]
     if rows:
         lines += ["", "failed:", console.table(rows, flush_left=True)]
+    if left_out:
+        lines += ["", "not in the mosaic:", console.table(left_out, flush_left=True)]
     return "\n".join(lines)

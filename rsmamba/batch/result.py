@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 Status = Literal["done", "skipped", "failed"]
+# Reasons of skipped scenes whose maps are there.
+IS_DONE = "is done"
+DONE_BY_ANOTHER = "is done by another run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,11 @@ class SceneOutcome:
     reason: str = ""
     seconds: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_map(self) -> bool:
+        """True if the class map is there and is what was asked for."""
+        return self.status == "done" or self.reason in {IS_DONE, DONE_BY_ANOTHER}
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON.

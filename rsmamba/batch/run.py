@@ -11,7 +11,13 @@ from rsmamba.batch.crew import Crew
 from rsmamba.batch.inputs import find_scenes
 from rsmamba.batch.jobs import DEFAULT_NAME, SceneJob, make_jobs
 from rsmamba.batch.records import Records, check_folder, was_made_of
-from rsmamba.batch.result import BatchResult, Finished, SceneOutcome
+from rsmamba.batch.result import (
+    DONE_BY_ANOTHER,
+    IS_DONE,
+    BatchResult,
+    Finished,
+    SceneOutcome,
+)
 from rsmamba.errors import OutputBusyError, OutputExistsError, RsmambaError
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.prediction.config import PathLike, PredictConfig
@@ -120,7 +126,7 @@ def _run(jobs: Sequence[SceneJob], folder: Path, crew: Crew) -> Iterator[SceneOu
             busy.append((job, finished))
         elif isinstance(finished, OutputExistsError) and was_made_of(job, crew.model):
             records.add(job)
-            yield _skipped(job, "is done")
+            yield _skipped(job, IS_DONE)
         elif isinstance(finished, Exception):
             yield _failed(job, _reason(finished))
         else:
@@ -129,14 +135,14 @@ def _run(jobs: Sequence[SceneJob], folder: Path, crew: Crew) -> Iterator[SceneOu
     # Another batch had these; by now it may be done with them.
     records = Records(folder, model_key=crew.model_key)
     for job, error in busy:
-        yield _skipped(job, "is done by another run" if records.is_done(job) else str(error))
+        yield _skipped(job, DONE_BY_ANOTHER if records.is_done(job) else str(error))
 
 
 def _known(job: SceneJob, records: Records) -> SceneOutcome | None:
     if job.reason is not None:
         return _failed(job, job.reason)
     is_done = not job.config.overwrite and records.is_done(job)
-    return _skipped(job, "is done") if is_done else None
+    return _skipped(job, IS_DONE) if is_done else None
 
 
 def _done(job: SceneJob, finished: Finished) -> SceneOutcome:

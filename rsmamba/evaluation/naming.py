@@ -4,7 +4,6 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from rsmamba.classes import ClassScheme
 from rsmamba.errors import DataError, OptionError
 from rsmamba.geo.environment import is_local
 from rsmamba.geo.opening import open_dataset
+from rsmamba.geo.sidecar import read_names
 
 ClassTable = NDArray[np.int16]
 # Entry of a table for values that are no class.
@@ -40,7 +40,7 @@ def raster_classes(path: str | Path) -> ClassScheme | None:
     Returns:
         Its classes; None if it has no names.
     """
-    names = _category_names(path)
+    names = read_names(path) if is_local(path) else []
     if not names or len(set(names)) != len(names):
         return None
     colours = raster_colours(path)
@@ -172,16 +172,3 @@ def _has_colours(row: Mapping[str, str]) -> bool:
 def _row_colour(row: Mapping[str, str]) -> list[int]:
     names = ("red", "green", "blue") if "red" in row else ("r", "g", "b")
     return [int(row[name]) for name in names]
-
-
-def _category_names(path: str | Path) -> list[str]:
-    """Names in the sidecar; none if there is no readable one."""
-    sidecar = Path(f"{path}.aux.xml")
-    if not is_local(path) or not sidecar.is_file():
-        return []
-    try:
-        root = ET.parse(sidecar).getroot()
-    except ET.ParseError:
-        return []
-    found = root.findall("./PAMRasterBand[@band='1']/CategoryNames/Category")
-    return [category.text or "" for category in found]

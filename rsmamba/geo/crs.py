@@ -44,3 +44,47 @@ def parse_crs(text: object) -> CRS:
         raise CRSError(message)
     with quiet_gdal():
         return CRS.from_user_input(text)
+
+
+def same_crs(first: CRS | None, second: CRS | None) -> bool:
+    """Say whether two CRSs are one, which files may write in different ways.
+
+    Args:
+        first: One, or None if it is unknown.
+        second: The other.
+
+    Returns:
+        True if they are equal or have the same code.
+
+    Example:
+        >>> same_crs(CRS.from_epsg(4326), CRS.from_string("OGC:CRS84")), same_crs(None, None)
+        (False, True)
+    """
+    if first is None or second is None:
+        return first is second
+    if first == second:
+        return True
+    code = first.to_authority()
+    return code is not None and code == second.to_authority()
+
+
+def crs_text(crs: CRS | None) -> str:
+    """Return the code or the name of a CRS, for messages.
+
+    Args:
+        crs: The CRS, or None if it is unknown.
+
+    Returns:
+        Such as "EPSG:32633".
+
+    Example:
+        >>> crs_text(CRS.from_epsg(32633)), crs_text(None)
+        ('EPSG:32633', 'no CRS')
+    """
+    if crs is None:
+        return "no CRS"
+    authority = crs.to_authority()
+    if authority is not None:
+        return ":".join(authority)
+    parts = crs.to_wkt().split('"')
+    return parts[1] if len(parts) > 1 else "unnamed CRS"

@@ -18,6 +18,7 @@ from rasterio.rpc import RPC
 from rasterio.warp import transform_bounds
 
 from rsmamba.errors import OptionError
+from rsmamba.geo.crs import crs_text
 from rsmamba.geo.gsd import ground_sample_distance_m
 from rsmamba.geo.transform import shifted, to_map
 from rsmamba.geo.window import Window
@@ -212,12 +213,12 @@ class GeoGrid:
 
     def _georeference_text(self) -> str:
         if self.gcps:
-            return f"{len(self.gcps)} ground control points ({_crs_text(self.gcps_crs)})"
+            return f"{len(self.gcps)} ground control points ({crs_text(self.gcps_crs)})"
         if self.crs is None and self.rpcs is not None:
             return "rational polynomial coefficients"
         if not self.is_georeferenced:
             return "not georeferenced"
-        return _crs_text(self.crs)
+        return crs_text(self.crs)
 
     def _corners(self) -> list[tuple[int, int]]:
         return [(0, 0), (self.width, 0), (0, self.height), (self.width, self.height)]
@@ -255,16 +256,6 @@ class GeoGrid:
 # Some drivers report an empty CRS where there is none.
 def _known(crs: CRS | None) -> CRS | None:
     return crs or None
-
-
-def _crs_text(crs: CRS | None) -> str:
-    if crs is None:
-        return "no CRS"
-    authority = crs.to_authority()
-    if authority is not None:
-        return ":".join(authority)
-    parts = crs.to_wkt().split('"')
-    return parts[1] if len(parts) > 1 else "unnamed CRS"
 
 
 def _box_text(box: MapBounds) -> str:

@@ -36,10 +36,39 @@ def write_sidecar(raster: Path, *, classes: ClassScheme, counts: Sequence[int]) 
     band = ET.SubElement(root, "PAMRasterBand", band="1")
     band.append(category_names(classes))
     band.append(_attribute_table(classes, counts))
-    ET.indent(root)
-    path = raster.with_name(raster.name + ".aux.xml")
-    path.write_bytes(ET.tostring(root, encoding="utf-8") + b"\n")
-    return path
+    return _write(root, raster)
+
+
+def write_names(raster: Path, *, classes: ClassScheme) -> Path:
+    """Write category names alone beside a class map whose pixels are not counted.
+
+    Args:
+        raster: The class map.
+        classes: Its classes.
+
+    Returns:
+        The sidecar.
+    """
+    root = ET.Element("PAMDataset")
+    ET.SubElement(root, "PAMRasterBand", band="1").append(category_names(classes))
+    return _write(root, raster)
+
+
+def read_names(raster: str | Path) -> list[str]:
+    """Read the category names beside a class map.
+
+    Args:
+        raster: The class map, a local file.
+
+    Returns:
+        The names; none if there is no readable sidecar.
+    """
+    try:
+        root = ET.parse(f"{raster}.aux.xml").getroot()
+    except (OSError, ET.ParseError):
+        return []
+    found = root.findall("./PAMRasterBand[@band='1']/CategoryNames/Category")
+    return [category.text or "" for category in found]
 
 
 def category_names(classes: ClassScheme) -> ET.Element:
@@ -70,3 +99,10 @@ def _attribute_table(classes: ClassScheme, counts: Sequence[int]) -> ET.Element:
         for value in (index, count, name, *colour):
             ET.SubElement(row, "F").text = str(value)
     return table
+
+
+def _write(root: ET.Element, raster: Path) -> Path:
+    ET.indent(root)
+    path = raster.with_name(raster.name + ".aux.xml")
+    path.write_bytes(ET.tostring(root, encoding="utf-8") + b"\n")
+    return path

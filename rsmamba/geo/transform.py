@@ -3,11 +3,18 @@
 Written out rather than multiplied, since the operator for it differs between releases of affine.
 """
 
+from typing import TypeVar
+
+import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
+
+# One place, or arrays of places of one shape.
+Places = TypeVar("Places", float, NDArray[np.float64])
 
 
-def to_map(transform: Affine, *, row: float, col: float) -> tuple[float, float]:
-    """Return the map coordinates of a place in a raster.
+def to_map(transform: Affine, *, row: Places, col: Places) -> tuple[Places, Places]:
+    """Return the map coordinates of a place in a raster, or of several.
 
     Args:
         transform: Affine map from (col, row) to map coordinates.

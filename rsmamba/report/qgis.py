@@ -26,7 +26,24 @@ def write_style(facts: MapFacts) -> Path:
         OutputExistsError: If there is a style that rsmamba did not write.
         OutputError: If it cannot be written.
     """
-    return write_derived(facts.path.with_suffix(".qml"), style(facts.classes))
+    return write_style_of(facts.path, facts.classes)
+
+
+def write_style_of(path: Path, classes: ClassScheme) -> Path:
+    """Write the style of a mosaic beside it.
+
+    Args:
+        path: The mosaic.
+        classes: Its classes.
+
+    Returns:
+        The style, ``NAME.qml``.
+
+    Raises:
+        OutputExistsError: If there is a style that rsmamba did not write.
+        OutputError: If it cannot be written.
+    """
+    return write_derived(path.with_suffix(".qml"), style(classes))
 
 
 def style(classes: ClassScheme) -> str:

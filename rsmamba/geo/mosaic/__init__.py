@@ -1,0 +1,1 @@
+"""Several class maps joined to one, on one grid."""
