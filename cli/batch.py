@@ -108,13 +108,13 @@ def batch(
             progress=advance,
             **arguments,
         )
+    made = joined.make(result, qml=qml)
     problems: list[str] = []
     if stac or qml or overview:
         from rsmamba.report.beside import Beside
 
         wanted = Beside(stac=stac, qml=qml, overview=overview)
         problems = _write_beside(result, wanted, model=arguments["model"])
-    made = joined.make(result, qml=qml)
     values = result.to_dict() | ({} if made is None else {"mosaic": made})
     console.show(values, text=lambda: _text(result, made), as_json=as_json)
     is_whole = not (result.counts["failed"] or problems) and mosaic.is_whole(made)

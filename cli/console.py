@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from typing_extensions import override
+
 from rsmamba.classes import is_control
 
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
@@ -17,6 +19,14 @@ class _State:
 
     quiet = False
     traceback = False
+
+
+class _PlainLines(logging.Formatter):
+    """Messages of one line in which no name can command a terminal."""
+
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _one_line(super().formatMessage(record))
 
 
 class Advance(Protocol):
@@ -35,9 +45,9 @@ def configure(*, quiet: bool = False, verbose: int = 0) -> None:
     """
     _State.quiet = quiet
     level = _LEVELS[-1 if quiet else min(verbose, 2)]
-    logging.basicConfig(
-        level=logging.WARNING, format="rsmamba: %(message)s", stream=sys.stderr, force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_PlainLines("rsmamba: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("rsmamba").setLevel(level)
     # What GDAL remarks on a file's tags; an error comes as an exception.
     logging.getLogger("rasterio").setLevel(level if verbose else logging.ERROR)
@@ -103,6 +113,11 @@ def printable(text: str) -> str:
     return "".join("?" if is_control(sign) and sign not in "\n\t" else sign for sign in text)
 
 
+def _one_line(text: str) -> str:
+    """Do as ``printable`` does, with line ends too."""
+    return printable(text).replace("\n", "?")
+
+
 def table(rows: Sequence[Sequence[str]], *, flush_left: bool = False) -> str:
     """Lay out rows in columns; the first column is flush left, the others flush right.
 
@@ -113,6 +128,7 @@ def table(rows: Sequence[Sequence[str]], *, flush_left: bool = False) -> str:
     Returns:
         The lines, joined.
     """
+    rows = [[_one_line(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
     for first, *rest in rows:
@@ -134,7 +150,7 @@ def facts(pairs: Mapping[str, str]) -> str:
         The lines, joined.
     """
     width = max(len(name) for name in pairs)
-    return "\n".join(f"  {name.ljust(width)}  {value}" for name, value in pairs.items())
+    return "\n".join(f"  {name.ljust(width)}  {_one_line(text)}" for name, text in pairs.items())
 
 
 @contextmanager

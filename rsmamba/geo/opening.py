@@ -158,6 +158,8 @@ def _why_not(path: str | Path, error: Exception, *, local: bool) -> str:
         return f"scene {path} cannot be opened: {first_cause(error)}; check the address and access"
     if Path(path).is_dir():
         return f"scene {path} is a folder; give one raster file"
+    if isinstance(error, UnicodeEncodeError):
+        return f"scene {path} has a name that is no UTF-8 text, which GDAL needs; rename it"
     if Path(path).stat().st_size == 0:
         return f"scene {path} is an empty file; copy it again"
     if isinstance(error.__context__ or error, PermissionError) or not _is_readable(Path(path)):

@@ -88,14 +88,20 @@ class _Walk:
             name and not (set(name) & set('<>:|"\0\n')) and not name.startswith(("/vsi", "\\"))
         )
         target = (base / name).resolve() if is_plain else None
-        if target is None or not any(target.is_relative_to(folder) for folder in self._folders):
+        if target is None or not self._holds(target):
             message = f"it refers to {name[:200]!r}, which is not a file in its folder"
             raise SceneError(refusal(self._scene, message))
         return target
 
+    def _holds(self, target: Path) -> bool:
+        return any(target.is_relative_to(folder) for folder in self._folders)
+
     def _check_sidecars(self, path: Path, *, level: int) -> None:
         for sidecar in _sidecars(path):
-            self._inside(sidecar.parent, sidecar.name)
+            # It was found by its name, which may therefore have any signs.
+            if not self._holds(sidecar.resolve()):
+                message = f"its sidecar {sidecar.name!r} leads to a file that is not in its folder"
+                raise SceneError(refusal(self._scene, message))
             suffix = sidecar.suffix.lower()
             if suffix in _RASTER_SIDECARS:
                 self._check_part(sidecar, level=level + 1)

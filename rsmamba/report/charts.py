@@ -1,13 +1,13 @@
 """Charts as inline SVG: confusion matrix, bars, curves, reliability."""
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsmamba.classes import Colour
 from rsmamba.metrics import Calibration, Intervals, Scores
+from rsmamba.report.markup import escaped
 
 _DARK = (8, 48, 107)
 _LINES = {"overall accuracy": "#1b5e9b", "mean F1": "#b3531c", "mean IoU": "#2e7d4f"}
@@ -80,7 +80,7 @@ def bar_chart(
             parts.append(
                 f'<rect x="{left}" y="{y}" width="{value * width:.1f}" height="14" '
                 f'fill="rgb({red},{green},{blue})" fill-opacity="{strength}" stroke="#444">'
-                f"<title>{escape(name)}: {label} {value:.4f}</title></rect>"
+                f"<title>{escaped(name)}: {label} {value:.4f}</title></rect>"
             )
             parts.append(_whisker(ends, left=left, width=width, y=y + 7))
             far = value if ends is None or np.isnan(ends).any() else max(value, float(ends[1]))
@@ -125,7 +125,7 @@ def line_chart(
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
         parts.append(
             f'<text x="{left + width + 12}" y="{top + 20 + 20 * index}" fill="{colour}">'
-            f"{escape(name)}</text>"
+            f"{escaped(name)}</text>"
         )
     return _svg("".join(parts), width=left + width + 150, height=height + 50, label=x_label)
 
@@ -169,7 +169,7 @@ def _cell(corner: tuple[float, float], *, cell: int, share: float, title: str) -
     fill = f"rgb({shade[0]},{shade[1]},{shade[2]})"
     square = (
         f'<rect x="{x}" y="{y}" width="{cell}" height="{cell}" fill="{fill}" stroke="#fff">'
-        f"<title>{escape(title)}</title></rect>"
+        f"<title>{escaped(title)}</title></rect>"
     )
     if cell < 40 or share < 0.0005:
         return square
@@ -210,7 +210,7 @@ def _frame(left: int, top: int, *, width: int, height: int, x_label: str) -> str
     ]
     label = (
         f'<text x="{left + width / 2}" y="{top + height + 34}" text-anchor="middle" class="axis">'
-        f"{escape(x_label)}</text>"
+        f"{escaped(x_label)}</text>"
     )
     return "".join([*lines, label])
 
@@ -218,9 +218,9 @@ def _frame(left: int, top: int, *, width: int, height: int, x_label: str) -> str
 def _svg(content: str, *, width: float, height: float, label: str) -> str:
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" '
-        f'aria-label="{escape(label)}">{content}</svg>'
+        f'aria-label="{escaped(label)}">{content}</svg>'
     )
 
 
 def _short(name: str) -> str:
-    return escape(name if len(name) <= 20 else f"{name[:19]}…")
+    return escaped(name if len(name) <= 20 else f"{name[:19]}…")

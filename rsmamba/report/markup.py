@@ -1,11 +1,29 @@
 """Pieces of HTML that several sections use."""
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsmamba.classes import Colour
+from rsmamba.classes import Colour, is_control
+
+
+def escaped(words: str) -> str:
+    r"""Make a text harmless in HTML and in a file of UTF-8.
+
+    Args:
+        words: Any text, such as a file name with bytes that are no UTF-8.
+
+    Returns:
+        The text with markup escaped, and a question mark for each control character and each half
+        of a surrogate.
+
+    Example:
+        >>> escaped("<b>\udcff")
+        '&lt;b&gt;?'
+    """
+    return escape("".join("?" if is_control(sign) else sign for sign in words))
 
 
 def percent(share: float) -> str:

@@ -4,9 +4,9 @@ It needs no other file and no network, and it is written row by row, so that mem
 with the number of scenes.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from rsmamba.errors import RsmambaError
 from rsmamba.geo.output import write_errors
 from rsmamba.report.images import class_palette, indexed_png
 from rsmamba.report.maps import MapFacts, check_ours, read_map, thumbnail
-from rsmamba.report.markup import percent, section, swatch
+from rsmamba.report.markup import escaped, percent, section, swatch
 
 # Pictures of more scenes would make the page too heavy for a browser.
 MOST_PICTURES = 500
@@ -94,8 +94,8 @@ def _write_page(file: IO[str], rows: Iterable[Row], *, folder: Path) -> None:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="generator" content="rsmamba">\n'
-        f"<title>Class maps in {escape(folder.name)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>Class maps in {escape(folder.name)}</h1>\n<h2>Maps</h2><table>"
+        f"<title>Class maps in {escaped(folder.name)}</title><style>{_STYLE}</style></head>\n"
+        f"<body><h1>Class maps in {escaped(folder.name)}</h1>\n<h2>Maps</h2><table>"
         "<tr><th>map</th><th>scene</th><th>status</th><th>classes</th></tr>\n"
     )
     for number, row in enumerate(rows):
@@ -110,20 +110,20 @@ def _write_page(file: IO[str], rows: Iterable[Row], *, folder: Path) -> None:
 
 
 def _map_row(row: Row, totals: _Totals, *, folder: Path, has_picture: bool) -> str:
-    status = escape(f"{row.status} {row.reason}".strip())
+    status = escaped(f"{row.status} {row.reason}".strip())
     try:
         facts = read_map(row.out)
         picture = _picture(facts) if has_picture else ""
     except RsmambaError as error:
-        status, picture, bar = f'<span class="failed">{escape(str(error))}</span>', "", ""
+        status, picture, bar = f'<span class="failed">{escaped(str(error))}</span>', "", ""
     else:
         totals.add(facts)
         bar = _bar(facts)
     name = row.out.absolute()
     shown = str(name.relative_to(folder)) if name.is_relative_to(folder) else str(name)
-    link = f'<a href="{quote(shown)}">{escape(shown)}</a>'
+    link = f'<a href="{quote(os.fsencode(shown))}">{escaped(shown)}</a>'
     return (
-        f'<tr><td>{picture}</td><td>{link}<br><span class="soft">{escape(row.scene)}</span></td>'
+        f'<tr><td>{picture}</td><td>{link}<br><span class="soft">{escaped(row.scene)}</span></td>'
         f"<td>{status}</td><td>{bar}</td></tr>\n"
     )
 
@@ -138,11 +138,11 @@ def _bar(facts: MapFacts) -> str:
         zip(facts.shares, facts.classes.names, facts.classes.colours, strict=True), reverse=True
     )
     spans = "".join(
-        f'<span title="{escape(name)} {percent(share)} %" style="width:{100 * share:.2f}%;'
+        f'<span title="{escaped(name)} {percent(share)} %" style="width:{100 * share:.2f}%;'
         f'background:rgb({red},{green},{blue})"></span>'
         for share, name, (red, green, blue) in parts
     )
-    largest = ", ".join(f"{escape(name)} {percent(share)} %" for share, name, _ in parts[:3])
+    largest = ", ".join(f"{escaped(name)} {percent(share)} %" for share, name, _ in parts[:3])
     return f'<div class="bar">{spans}</div><span class="soft">{largest}</span>'
 
 
@@ -150,14 +150,14 @@ def _ending(totals: _Totals, counts: dict[str, int], failed: list[Row]) -> Itera
     yield f"<p>{', '.join(f'{count:,} {status}' for status, count in counts.items())}</p>\n"
     if failed:
         rows = "".join(
-            f'<tr><td>{escape(row.scene)}</td><td class="failed">{escape(row.reason)}</td></tr>\n'
+            f'<tr><td>{escaped(row.scene)}</td><td class="failed">{escaped(row.reason)}</td></tr>\n'
             for row in failed
         )
         yield section("Failures", f"<table><tr><th>scene</th><th>reason</th></tr>\n{rows}</table>")
     whole = sum(totals.pixels.values())
     if whole:
         rows = "".join(
-            f"<tr><td>{swatch(totals.colours[name])}{escape(name)}</td><td>{pixels:,} px</td>"
+            f"<tr><td>{swatch(totals.colours[name])}{escaped(name)}</td><td>{pixels:,} px</td>"
             f"<td>{percent(pixels / whole)} %</td></tr>\n"
             for name, pixels in totals.pixels.items()
         )

@@ -1,13 +1,12 @@
 """The sections of the page, each as HTML."""
 
 import json
-from html import escape
 
 from rsmamba.evaluation.result import AccuracyReport, WorstTile
 from rsmamba.metrics.area import FACTOR_95
 from rsmamba.report.charts import bar_chart, confusion_chart, line_chart, reliability_chart
 from rsmamba.report.images import layers
-from rsmamba.report.markup import interval_text, percent, section, swatch, table
+from rsmamba.report.markup import escaped, interval_text, percent, section, swatch, table
 
 _NUMBERS = (
     ("overall accuracy", "overall_accuracy"),
@@ -37,7 +36,7 @@ def summary(report: AccuracyReport) -> str:
             f'<span class="soft">{text}</span></div>'
         )
     rows = "".join(
-        f"<tr><td><b>{escape(name)}</b></td><td>{escape(text)}</td></tr>"
+        f"<tr><td><b>{escaped(name)}</b></td><td>{escaped(text)}</td></tr>"
         for name, text in report.stamp().items()
     )
     blocks = ""
@@ -69,7 +68,7 @@ def per_class(report: AccuracyReport) -> str:
         shares = [percent(float(values[key])) for key in ("precision", "recall", "f1", "iou")]
         pixels = [f"{values[key]:,}" for key in ("reference_pixels", "map_pixels")]
         means = "yes" if values["in_means"] and values["present"] else "no"
-        rows.append([swatch(colours[index]) + escape(name), *shares, *pixels, means])
+        rows.append([swatch(colours[index]) + escaped(name), *shares, *pixels, means])
     header = ["class", "precision", "recall", "F1", "IoU", "reference px", "map px", "in means"]
     return section("Classes", chart + table(header, rows))
 
@@ -83,7 +82,7 @@ def confusion(report: AccuracyReport) -> str:
     Returns:
         HTML.
     """
-    names = [escape(name) for name in report.classes.names]
+    names = [escaped(name) for name in report.classes.names]
     rows = [
         [name, *(f"{count:,}" for count in counts), f"{sum(counts):,}"]
         for name, counts in zip(names, report.counts.tolist(), strict=True)
@@ -165,7 +164,7 @@ def areas(report: AccuracyReport) -> str:
         HTML.
     """
     found, estimates = report.areas, report.areas.estimates
-    note = f"<p class='soft'>{escape(found.note)}</p>"
+    note = f"<p class='soft'>{escaped(found.note)}</p>"
     if estimates is None:
         return section("Class areas", note)
     rows = []
@@ -180,7 +179,7 @@ def areas(report: AccuracyReport) -> str:
         ]
         rows.append(
             [
-                swatch(report.classes.colours[index]) + escape(name),
+                swatch(report.classes.colours[index]) + escaped(name),
                 f"{estimates.mapped_area[index]:,.2f}",
                 f"{estimates.area[index]:,.2f} ± {half:,.2f}",
                 *accuracies,
@@ -206,12 +205,12 @@ def scene_table(report: AccuracyReport) -> str:
     """
     rows = []
     for scene in report.scenes:
-        details = escape("; ".join([scene.grid, *scene.remarks]))
+        details = escaped("; ".join([scene.grid, *scene.remarks]))
         names = ("overall_accuracy", "mean_f1", "mean_iou", "kappa")
         values = [percent(float(getattr(scene.scores, name))) for name in names[:3]]
         rows.append(
             [
-                f"{escape(scene.name)}<br><span class='soft'>{details}</span>",
+                f"{escaped(scene.name)}<br><span class='soft'>{details}</span>",
                 *values,
                 f"{scene.scores.kappa:.4f}",
                 f"{scene.tally.counted:,}",
@@ -247,11 +246,11 @@ def viewer(report: AccuracyReport) -> str:
     names = list(encoded[0])
     content = json.dumps(scenes).replace("</", "<\\/")
     options = "".join(
-        f'<option value="{index}">{escape(scene.name)}</option>'
+        f'<option value="{index}">{escaped(scene.name)}</option>'
         for index, scene in enumerate(report.scenes)
     )
     legend = "".join(
-        f"<span>{swatch(colour)}{escape(name)}</span>"
+        f"<span>{swatch(colour)}{escaped(name)}</span>"
         for name, colour in zip(report.classes.names, report.classes.colours, strict=True)
     )
     body = f"""<div class="bar"><label>scene <select id="scene">{options}</select></label>
@@ -295,9 +294,9 @@ def _card(report: AccuracyReport, tile: WorstTile) -> str:
         place = f'<a class="place" href="{address}">{place}</a>'
     text = (
         f"<b>{percent(tile.wrong / tile.counted)} % wrong</b> "
-        f"({tile.wrong:,} of {tile.counted:,} px) in {escape(scene.name)}, {place}<br>"
-        f"<span class='soft'>most often {escape(tile.reference_class)} mapped as "
-        f"{escape(tile.map_class)}</span>"
+        f"({tile.wrong:,} of {tile.counted:,} px) in {escaped(scene.name)}, {place}<br>"
+        f"<span class='soft'>most often {escaped(tile.reference_class)} mapped as "
+        f"{escaped(tile.map_class)}</span>"
     )
     if tile.picture is None:
         return f'<div class="tile">{text}</div>'

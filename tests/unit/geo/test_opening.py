@@ -1,5 +1,6 @@
 """Every way in which a scene cannot be read is one line."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,3 +142,10 @@ def test_metadata_that_is_no_text(make_raster: MakeRaster) -> None:
     path.write_bytes(path.read_bytes().replace(b"PLAINNAME", b"\xc9LAIN\xc9AME"))
     with pytest.raises(SceneError, match=r"has metadata that is no UTF-8 text; copy it again"):
         _read(path)
+
+
+def test_a_name_that_gdal_cannot_spell_is_told(tmp_path: Path) -> None:
+    scene = tmp_path / os.fsdecode(b"a\xff.tif")
+    scene.write_bytes(b"II*\0")
+    with pytest.raises(SceneError, match="has a name that is no UTF-8 text, which GDAL needs; re"):
+        Scene.open(scene)
