@@ -123,3 +123,25 @@ def test_a_mosaic_that_fails_does_not_hide_the_maps(
     text = capsys.readouterr()
     assert "failed   3" in text.out
     assert "mosaic   failed: no map is done, so there is nothing to join" in text.out
+
+
+@pytest.mark.slow
+def test_workers_leave_the_same_files_beside_the_maps(
+    imagery: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps = imagery.parent / "maps"
+    wanted = ["--stac", "--qml", "--overview", "--mosaic", str(maps / "all.tif"), "--json"]
+    assert run(batch(imagery, *wanted, "--workers", "2", "--threads", "1")) == 1
+    summary = summary_of(capsys)
+    assert (summary["done"], summary["failed"], summary["mosaic"]["scenes"]) == (2, 1, 2)
+    names = {path.name for path in maps.iterdir() if not path.name.startswith(".")}
+    beside = {f"s{number}{ending}" for number in (0, 1) for ending in (".json", ".qml")}
+    assert beside | {"collection.json", "overview.html", "all.tif", "all.qml"} <= names
+    links = json.loads((maps / "collection.json").read_text())["links"]
+    assert {"./s0.json", "./s1.json"} <= {link["href"] for link in links}
+    page = (maps / "overview.html").read_text()
+    assert page.count("data:image/png") == 2
+    assert "bad.tif" in page
+    # What is done is found beside the maps of one process, too.
+    assert run(batch(imagery, *wanted)) == 1
+    assert summary_of(capsys)["mosaic"]["status"] == "skipped"
