@@ -13,7 +13,7 @@ from rsmamba.errors import SceneError
 from rsmamba.geo.environment import first_cause, is_local, no_georeference_warning, quiet_gdal
 from rsmamba.geo.limits import check_raster
 from rsmamba.geo.references import check_references, check_tags
-from rsmamba.geo.trust import TRUSTED_DRIVERS, driver_of, remote_allowed
+from rsmamba.geo.trust import TRUSTED_DRIVERS, driver_of, remote_allowed, untrusted_format
 from rsmamba.geo.window import Window
 
 
@@ -75,6 +75,13 @@ def _driver(path: Path) -> str:
     """Check what a file would read, and tell its format."""
     driver = driver_of(path)
     if driver is None:
+        kind = untrusted_format(path)
+        if kind is not None:
+            message = (
+                f"scene {path} is {kind}, a format that is read only if it is trusted; convert it "
+                "to GeoTIFF with gdal_translate, or give --allow-remote"
+            )
+            raise SceneError(message)
         raise SceneError(_why_not(path, ValueError("unknown format"), local=True))
     check_references(path, driver)
     return driver

@@ -26,6 +26,16 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"GIF89a", "GIF"),
     (b"BM", "BMP"),
 )
+# Formats that can name other files in ways that are not checked here, or that few need.
+_UNTRUSTED_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"EHFA_HEADER_TAG", "an Erdas Imagine file"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 or netCDF file"),
+    (b"\x0e\x03\x13\x01", "an HDF4 file"),
+    (b"CDF", "a netCDF file"),
+    (b"NITF", "a NITF file"),
+    (b"SIMPLE  =", "a FITS file"),
+    (b"PK\x03\x04", "a ZIP archive"),
+)
 _GRID_WORDS = (b"ncols", b"nrows", b"xllc", b"yllc", b"cellsize")
 _VRT_MARK = b"<VRTDataset"
 # GDAL looks for the mark of a VRT in the first 1024 bytes; a few more cost nothing.
@@ -101,6 +111,23 @@ def driver_of(path: Path) -> str | None:
     if head.lstrip().lower().startswith(_GRID_WORDS):
         return "AAIGrid"
     return "ENVI" if _has_envi_header(path) else None
+
+
+def untrusted_format(path: Path) -> str | None:
+    """Name the format of a file that is read only if it is trusted.
+
+    Args:
+        path: A file.
+
+    Returns:
+        Such as "an Erdas Imagine file"; None if it is not known.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return next((name for magic, name in _UNTRUSTED_MAGIC if head.startswith(magic)), None)
 
 
 def check_vectors(path: Path) -> None:

@@ -305,3 +305,18 @@ def test_too_many_bands_are_refused(
     monkeypatch.setattr(limits, "MOST_BANDS", 2)
     with pytest.raises(SceneError, match=r"claims 3 bands; at most 2 are read"):
         Scene.open(make_raster(np.ones((3, 4, 4), np.uint8)))
+
+
+def test_imagine_files_are_read_only_if_trusted(make_raster: MakeRaster) -> None:
+    scene = make_raster(np.ones((1, 8, 8), np.uint8), name="scene.img", driver="HFA")
+    message = r"scene.img is an Erdas Imagine file, a format .* if it is trusted; convert it to Geo"
+    with pytest.raises(SceneError, match=message):
+        Scene.open(scene)
+    with remote_access(), Scene.open(scene) as opened:
+        assert opened.driver == "HFA"
+
+
+def test_envi_files_may_be_called_img(make_raster: MakeRaster) -> None:
+    scene = make_raster(np.ones((1, 8, 8), np.uint8), name="scene.img", driver="ENVI")
+    with Scene.open(scene) as opened:
+        assert opened.driver == "ENVI"
