@@ -24,9 +24,15 @@ def is_model(prediction: str, reference: str | None) -> bool:
         reference: Second argument.
 
     Returns:
-        True where the first is a model file, or the second a configuration.
+        True where the first is a model file or names a bundled model, or the second is a
+        configuration. A file ``.json`` may be one, or labels in GeoJSON; with a model it is one.
     """
+    from rsmamba.models.model_header import BUNDLED_MODELS
+
     endings = Path(prediction).suffix.lower(), Path(reference or "").suffix.lower()
+    if prediction in BUNDLED_MODELS:
+        # A folder of maps may have that name.
+        return endings[1] in _CONFIGURATIONS or not Path(prediction).exists()
     return endings[0] == ".safetensors" or endings[1] in {".yaml", ".yml"}
 
 
