@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.accuracy.contenders import read_contender, train_contender
 from benchmarks.accuracy.methods import Outcome, measure_model
 from benchmarks.accuracy.report import describe_outcome, describe_run
 from benchmarks.accuracy.split import Source, Split, scenes_of
-from rsmamba.metrics import compute_scores
+from rsmamba.metrics import ConfusionMatrix, compute_scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Comparison:
                 )
 
     def measure(self, source: Source, split: Split) -> dict[str, list[Outcome]]:
-        """Predict whole scenes with the best epoch of every run.
+        """Predict whole scenes with the best epoch of every run that was not measured yet.
 
         Args:
             source: Configuration and data.
@@ -67,19 +69,41 @@ class Comparison:
         """
         config = source.load(*self.changes)
         scenes = scenes_of(config, split)
-        return {
-            name: [
-                measure_model(
-                    read_contender(name, self.run_dir(name, seed) / "best.safetensors", config),
-                    scenes=scenes,
-                    config=config,
-                    history=self.run_dir(name, seed) / "history.csv",
-                    method=name,
-                )
-                for seed in self.seeds
-            ]
-            for name in self.names
-        }
+
+        def outcome_of(name: str, seed: int) -> Outcome:
+            run_dir = self.run_dir(name, seed)
+            model = read_contender(name, run_dir / "best.safetensors", config)
+            stored = run_dir / f"measured_{split}.json"
+            known = _stored_outcome(stored, model.fingerprint())
+            if known is not None:
+                return known
+            history = run_dir / "history.csv"
+            outcome = measure_model(
+                model, scenes=scenes, config=config, history=history, method=name
+            )
+            stored.write_text(json.dumps(describe_outcome(outcome)), encoding="utf-8")
+            return outcome
+
+        return {name: [outcome_of(name, seed) for seed in self.seeds] for name in self.names}
+
+
+def _stored_outcome(path: Path, fingerprint: str) -> Outcome | None:
+    """Read what an earlier call measured, if it was of the same weights."""
+    if not path.is_file():
+        return None
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    if stored["details"]["fingerprint"] != fingerprint:
+        return None
+    matrix = ConfusionMatrix(len(stored["confusion"]))
+    matrix.counts += np.array(stored["confusion"])
+    return Outcome(
+        method=stored["method"],
+        matrix=matrix,
+        parameters=stored["parameters"],
+        train_cpu_seconds=stored["train_cpu_seconds"],
+        predict_cpu_seconds_per_mpx=stored["predict_cpu_seconds_per_mpx"],
+        details=stored["details"],
+    )
 
 
 def comparison_table(outcomes: Mapping[str, Sequence[Outcome]]) -> str:

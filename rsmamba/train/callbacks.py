@@ -172,7 +172,7 @@ class EpochEnd(lightning.Callback):
             epoch=epoch,
             step=trainer.global_step,
             loss=float(losses.mean()),
-            learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
+            learning_rate=module.learning_rate,
             chips_per_second=(len(losses) - self._batches_before) * options.batch_size / seconds,
             mean_iou=scores.mean_iou if scores else None,
             overall_accuracy=scores.overall_accuracy if scores else None,

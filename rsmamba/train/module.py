@@ -39,12 +39,15 @@ class SegmentationModule(lightning.LightningModule):
         self.model = model
         self.config = config
         self._still = freeze(model.network, config.optimiser.frozen)
-        self._factors = learning_rate_factors(model.network, config.optimiser)
+        self._factors = learning_rate_factors(
+            model.network, config.optimiser, num_classes=model.num_classes
+        )
         decay = config.optimiser.ema_decay
         self.average = average_of(model, decay) if decay else None
         # Behind the copy, which must not be watched by the heads of the objective.
         self.objective = Objective(model, config, class_counts=class_counts)
         self.epoch_losses: list[Tensor] = []
+        self.learning_rate = config.optimiser.learning_rate
         self._elapsed_before = 0.0
         self._started = time.monotonic()
 
@@ -98,9 +101,10 @@ class SegmentationModule(lightning.LightningModule):
         own = forwards * self.trainer.world_size + self.trainer.global_rank
         torch.manual_seed(self.config.trainer.seed * 1_000_003 + own)
         factor = learning_rate_factor(self.progress, self.config.schedule)
+        self.learning_rate = options.learning_rate * factor
         for group in self.trainer.optimizers[0].param_groups:
             # Checkpoints of older versions have groups without a factor.
-            group["lr"] = options.learning_rate * factor * group.get("factor", 1.0)
+            group["lr"] = self.learning_rate * group.get("factor", 1.0)
         for module in self._still:
             module.eval()
 

@@ -55,7 +55,7 @@ class StepLog(lightning.Callback):
         """Take the batch's loss."""
         if not isinstance(pl_module, SegmentationModule):
             return
-        rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+        rate = pl_module.learning_rate
         self._rows.append((trainer.global_step, trainer.current_epoch + 1, batch_idx + 1, rate))
         self._losses.append(pl_module.epoch_losses[-1])
         if len(self._rows) == _ROWS_AT_ONCE:
