@@ -54,7 +54,7 @@ def make_mosaic(
     The grid has CRS, pixel size and pixel edges of the first map, unless ``crs`` or ``resolution``
     say otherwise, is north-up, and reaches as far as all maps do. Maps with other pixels are
     resampled by nearest neighbour. Pixels without a class (255) never replace pixels with one.
-    Memory does not grow with the size of maps and mosaic, and by some hundred bytes a map.
+    Memory does not grow with the size of maps and mosaic, and by about a kilobyte a map.
 
     A mosaic that is there, made in the same way of the same files, is left as it is. One of other
     maps of the same folder is made again; another file is replaced with ``overwrite`` only.
@@ -210,7 +210,7 @@ def _tell(plan: MosaicPlan) -> None:
 
 def _counted(reasons: Mapping[str, int]) -> str:
     """Say how many maps there are of each kind."""
-    words = {"not north-up": "are not north-up", "a shifted grid": "lie on a shifted grid"}
+    words = {"not north-up": "not north-up", "a shifted grid": "on a shifted grid"}
     return ", ".join(
         f"{count} {words.get(reason, f'of {reason}')}" for reason, count in reasons.items()
     )

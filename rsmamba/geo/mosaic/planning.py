@@ -194,7 +194,7 @@ class _Found:
             return
         self._needs_crs = self._needs_crs or header.grid.crs is not None
         self.models.setdefault(header.tags.get("model_hash", ""), header.tags["model"])
-        # Thousands of maps share a few objects, so that a map costs a few hundred bytes.
+        # Thousands of maps share a few objects, so that a map costs about a kilobyte.
         grid = replace(header.grid, crs=self._shared_crs(header.grid.crs))
         self.sources.append(replace(header, classes=classes, tags={}, grid=grid))
 
