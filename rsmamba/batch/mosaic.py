@@ -136,10 +136,11 @@ def check_mosaic(out: PathLike, *, folder: PathLike, config: MosaicConfig) -> Pa
         raise OptionError(message)
     if target.resolve().is_relative_to(root):
         check_folder(target.resolve().parent)
-    target = check_output(Path(out), overwrite=True, suffixes=(*TIFF_SUFFIXES, VRT_SUFFIX))
-    if not target.suffix:
-        message = f"mosaic {out} has no ending; give a name that ends in .tif or .vrt"
+    if target.suffix.lower() not in (*TIFF_SUFFIXES, VRT_SUFFIX):
+        has = f"ends in {target.suffix}" if target.suffix else "has no ending"
+        message = f"mosaic {out} {has}; give a name that ends in .tif or .vrt"
         raise OptionError(message)
+    target = check_output(Path(out), overwrite=True, suffixes=(*TIFF_SUFFIXES, VRT_SUFFIX))
     found = _tags_of(target).get("mosaic_request") if target.exists() else None
     if target.exists() and not config.overwrite and found != _request(target, root, config):
         message = (
