@@ -62,6 +62,7 @@ def gapped_scan(
         ShapeError: If the shapes do not agree or an axis is empty.
 
     Example:
+        >>> import torch
         >>> ones = torch.ones(1, 1, 2, 1)
         >>> y = gapped_scan(ones, ones, -ones[:, :, 0], B=ones, C=ones, D=ones[0, :, 0],
         ...                 dt_bias=ones[0, :, 0], gaps=torch.tensor([[[0, 3]]]))
