@@ -74,7 +74,7 @@ class Comparison:
             run_dir = self.run_dir(name, seed)
             model = read_contender(name, run_dir / "best.safetensors", config)
             stored = run_dir / f"measured_{split}.json"
-            known = _stored_outcome(stored, model.fingerprint())
+            known = _stored_outcome(stored, model.fingerprint(), method=name)
             if known is not None:
                 return known
             history = run_dir / "history.csv"
@@ -87,7 +87,7 @@ class Comparison:
         return {name: [outcome_of(name, seed) for seed in self.seeds] for name in self.names}
 
 
-def _stored_outcome(path: Path, fingerprint: str) -> Outcome | None:
+def _stored_outcome(path: Path, fingerprint: str, *, method: str) -> Outcome | None:
     """Read what an earlier call measured, if it was of the same weights."""
     if not path.is_file():
         return None
@@ -97,7 +97,7 @@ def _stored_outcome(path: Path, fingerprint: str) -> Outcome | None:
     matrix = ConfusionMatrix(len(stored["confusion"]))
     matrix.counts += np.array(stored["confusion"])
     return Outcome(
-        method=stored["method"],
+        method=method,
         matrix=matrix,
         parameters=stored["parameters"],
         train_cpu_seconds=stored["train_cpu_seconds"],

@@ -138,7 +138,6 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
     """
     scores = compute_scores(outcome.matrix.counts)
     return {
-        "method": outcome.method,
         "mean_iou": scores.mean_iou,
         "mean_f1": scores.mean_f1,
         "overall_accuracy": scores.overall_accuracy,

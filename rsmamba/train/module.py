@@ -39,9 +39,7 @@ class SegmentationModule(lightning.LightningModule):
         self.model = model
         self.config = config
         self._still = freeze(model.network, config.optimiser.frozen)
-        self._factors = learning_rate_factors(
-            model.network, config.optimiser, num_classes=model.num_classes
-        )
+        self._factors = learning_rate_factors(model.network, config.optimiser)
         decay = config.optimiser.ema_decay
         self.average = average_of(model, decay) if decay else None
         # Behind the copy, which must not be watched by the heads of the objective.

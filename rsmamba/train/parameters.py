@@ -57,15 +57,12 @@ def _is_frozen(module: nn.Module) -> bool:
     return bool(trained) and not any(trained)
 
 
-def learning_rate_factors(
-    network: nn.Module, config: OptimiserConfig, *, num_classes: int | None = None
-) -> dict[str, float]:
+def learning_rate_factors(network: nn.Module, config: OptimiserConfig) -> dict[str, float]:
     """Compute each parameter's share of the learning rate.
 
     Args:
         network: Network to train.
-        config: Factors by pattern and of the head, and decay from block to block of the encoder.
-        num_classes: Scores that the network gives each pixel; None for no factor of the head.
+        config: Factors by pattern, and decay from block to block of the encoder.
 
     Returns:
         Factor by name of the parameter.
@@ -77,8 +74,6 @@ def learning_rate_factors(
     names = [name for name, _ in network.named_parameters()]
     matched = match_first(names, list(config.factors), option="optimiser.factors")
     factors = {name: config.factors[matched[name]] if name in matched else 1.0 for name in names}
-    if num_classes is not None:
-        factors |= _head_factors(network, factors, config=config, num_classes=num_classes)
     if config.layer_decay == 1:
         return factors
     depths, top = _depths(names)
@@ -86,22 +81,6 @@ def learning_rate_factors(
         name: factor * config.layer_decay ** (top - depths.get(name, top))
         for name, factor in factors.items()
     }
-
-
-def _head_factors(
-    network: nn.Module, factors: Mapping[str, float], *, config: OptimiserConfig, num_classes: int
-) -> dict[str, float]:
-    """Multiply the factors of the layer that scores the classes, the last with so many outputs."""
-    layers = {
-        name: module
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.weight.shape[0] == num_classes
-    }
-    if not layers:
-        return {}
-    name, head = list(layers.items())[-1]
-    places = (f"{name}.{own}" if name else own for own, _ in head.named_parameters())
-    return {place: config.head_factor * factors[place] for place in places if place in factors}
 
 
 def match_first(names: Iterable[str], patterns: Sequence[str], *, option: str) -> dict[str, str]:

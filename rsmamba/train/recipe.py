@@ -32,8 +32,6 @@ class OptimiserConfig:
         accumulate: Batches whose gradients are averaged into one step; chips that do not fill a
             last step of an epoch are left out.
         factors: Pattern to factor of the learning rate, 0 or more; the first that matches counts.
-        head_factor: Factor of the learning rate of the layer that scores the classes, 0 or more;
-            multiplies `factors`.
         layer_decay: Factor of the learning rate from each block of the encoder to the one before
             it, above 0 to 1; multiplies `factors`.
         frozen: Patterns of parameters that are not trained; norms and dropout below them behave as
@@ -47,7 +45,6 @@ class OptimiserConfig:
     ema_decay: float = 0.99
     accumulate: int = 1
     factors: dict[str, float] = field(default_factory=dict)
-    head_factor: float = 1.0
     layer_decay: float = 1.0
     frozen: tuple[str, ...] = ()
 
@@ -80,9 +77,6 @@ class OptimiserConfig:
             if not 0 <= factor < math.inf:
                 msg = f"factors has {factor} for {pattern!r}; give 0 or more"
                 raise OptionError(msg)
-        if not 0 <= self.head_factor < math.inf:
-            msg = f"head_factor is {self.head_factor}; give 0 or more"
-            raise OptionError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

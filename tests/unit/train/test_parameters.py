@@ -131,33 +131,3 @@ def test_norms_frozen_by_their_weights_stay_as_in_use() -> None:
     assert freeze(network, ["encoder.1.*"]) == [network.get_submodule("encoder.1")]
     assert network.get_parameter("head.weight").requires_grad
     assert freeze(network, []) == []
-
-
-def test_the_head_of_a_network_is_found(network: nn.Module) -> None:
-    factors = learning_rate_factors(network, OptimiserConfig(head_factor=10.0), num_classes=2)
-    assert {name for name, factor in factors.items() if factor != 1} == {"head.weight", "head.bias"}
-    assert factors["head.weight"] == 10
-
-
-def test_the_factor_of_the_head_multiplies_that_of_a_pattern() -> None:
-    network = nn.Sequential(nn.Linear(4, 2), nn.Conv2d(4, 2, 1), nn.Linear(4, 3))
-    config = OptimiserConfig(head_factor=3.0, factors={"1": 0.5})
-    factors = learning_rate_factors(network, config, num_classes=2)
-    assert [factors[f"{layer}.weight"] for layer in range(3)] == [1.0, 1.5, 1.0]
-
-
-def test_a_network_without_a_layer_of_so_many_scores_has_no_factor_of_the_head() -> None:
-    config = OptimiserConfig(head_factor=2.0)
-    factors = learning_rate_factors(nn.Linear(4, 3), config, num_classes=2)
-    assert set(factors.values()) == {1.0}
-
-
-def test_a_single_layer_is_a_head() -> None:
-    config = OptimiserConfig(head_factor=2.0)
-    factors = learning_rate_factors(nn.Linear(64, 3), config, num_classes=3)
-    assert factors == {"weight": 2.0, "bias": 2.0}
-
-
-def test_a_negative_factor_of_the_head_is_refused() -> None:
-    with pytest.raises(OptionError, match=r"head_factor is -1; give 0 or more"):
-        OptimiserConfig(head_factor=-1)
