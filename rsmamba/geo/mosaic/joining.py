@@ -1,6 +1,7 @@
 """From placed maps to the pixels of a mosaic, window by window in bounded memory."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def joined_windows(
     rows, cols = shape or _window_shape(rule, num_classes)
     ordered = list(reversed(sources)) if rule == "last" else list(sources)
     edges = _edges_of(ordered)
-    with OpenMaps(num_classes=num_classes) as maps:
+    with closing(OpenMaps(num_classes=num_classes)) as maps:
         for row in range(0, grid.height, rows):
             height = min(rows, grid.height - row)
             in_rows = _touching(edges[:, :2], row, row + height)

@@ -101,28 +101,17 @@ def compiled_token_scan(
         for start in (0, rank, rank + states)
     )
     y = torch.empty(tokens.shape)
-    scan = Scan(
-        length=x.shape[1],
-        channels=x.shape[2],
-        states=states,
-        rank=rank,
-        softplus=1,
-        paths=paths,
-        summed=1,
-        order=orders.data_ptr(),
-        x=_token_rows(tokens),
-        steps=factors,
-        B=B,
-        C=C,
-        A2=parameters.A2.data_ptr(),
-        dt_weight=parameters.dt_weight.data_ptr(),
-        dt_bias=parameters.dt_bias.data_ptr(),
-        D=parameters.D.data_ptr(),
-        kept=0,
-        order_batch=4 * orders.stride(0),
-        gaps=0 if gap_table is None else gap_table.data_ptr(),
-        idle=idle.data_ptr(),
-        shared=int(shared),
+    scan = _low_rank_scan(
+        tokens.shape,
+        _token_rows(tokens),
+        (factors, B, C),
+        parameters=parameters,
+        idle=idle,
+        order=orders,
+        gaps=gap_table,
+    )
+    scan = scan._replace(
+        paths=paths, summed=1, order_batch=4 * orders.stride(0), shared=int(shared)
     )
     run_forward(scan, _token_rows(y), x.shape[0])
     return y.to(x.dtype)
@@ -153,16 +142,41 @@ def compiled_sequence_scans(
     rank, states = dt_weight[0].shape[2], A[0].shape[2]
     factors, B, C = (_rows_of(terms, first=start) for start in (0, rank, rank + states))
     y = torch.empty(len(scans), batch, length, channels)
-    scan = Scan(
-        length=length,
-        channels=channels,
-        states=states,
-        rank=rank,
+    scan = _low_rank_scan(
+        tokens[0].shape,
+        _rows_of(tokens),
+        (factors, B, C),
+        parameters=parameters,
+        idle=idle,
+        order=order,
+        gaps=gap_table,
+    )
+    run_forward(scan, _rows_of(y.unbind(0)), batch)
+    return tuple(part.to(given.x.dtype) for part, given in zip(y.unbind(0), scans, strict=True))
+
+
+def _low_rank_scan(
+    shape: torch.Size,
+    x: Rows,
+    terms: tuple[Rows, Rows, Rows],
+    *,
+    parameters: Parameters,
+    idle: Tensor,
+    order: Tensor,
+    gaps: Tensor | None,
+) -> Scan:
+    """Describe scans of tokens (B, L, D), each on its own; all tensors must outlive the run."""
+    factors, B, C = terms
+    return Scan(
+        length=shape[1],
+        channels=shape[2],
+        states=parameters.A2.shape[2],
+        rank=parameters.dt_weight.shape[2],
         softplus=1,
-        paths=len(scans),
+        paths=parameters.A2.shape[0],
         summed=0,
         order=order.data_ptr(),
-        x=_rows_of(tokens),
+        x=x,
         steps=factors,
         B=B,
         C=C,
@@ -171,11 +185,9 @@ def compiled_sequence_scans(
         dt_bias=parameters.dt_bias.data_ptr(),
         D=parameters.D.data_ptr(),
         kept=0,
-        gaps=0 if gap_table is None else gap_table.data_ptr(),
+        gaps=0 if gaps is None else gaps.data_ptr(),
         idle=idle.data_ptr(),
     )
-    run_forward(scan, _rows_of(y.unbind(0)), batch)
-    return tuple(part.to(given.x.dtype) for part, given in zip(y.unbind(0), scans, strict=True))
 
 
 @functools.lru_cache(maxsize=64)
