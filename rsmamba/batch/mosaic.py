@@ -24,10 +24,11 @@ from rsmamba.geo.crs import crs_text, parse_crs
 from rsmamba.geo.environment import no_georeference_warning, quiet_gdal, raster_environment
 from rsmamba.geo.kinds import class_map
 from rsmamba.geo.mosaic.joining import Progress, joined_windows, write_joined
-from rsmamba.geo.mosaic.planning import TAG_PREFIX, LeftOut, MosaicPlan, plan_mosaic
+from rsmamba.geo.mosaic.planning import LeftOut, MosaicPlan, plan_mosaic
 from rsmamba.geo.mosaic.rules import SEAMS, check_rule
 from rsmamba.geo.mosaic.vrt_file import read_vrt_tags, write_vrt
 from rsmamba.geo.output import TIFF_SUFFIXES, check_output
+from rsmamba.geo.provenance import provenance_of_tags
 from rsmamba.geo.writer import RasterSink
 from rsmamba.prediction.config import PathLike
 
@@ -282,7 +283,7 @@ def _tags_of(path: Path) -> dict[str, str]:
                 found = file.tags()
         except (RasterioError, CPLE_BaseError):
             return {}
-    return {name.removeprefix(TAG_PREFIX).lower(): text for name, text in found.items()}
+    return provenance_of_tags(found)
 
 
 def _request(target: Path, folder: Path, config: MosaicConfig) -> str:

@@ -15,6 +15,7 @@ from rsmamba.errors import OutputError
 from rsmamba.geo.environment import is_local, no_georeference_warning
 from rsmamba.geo.journal import append_entry, read_entries
 from rsmamba.geo.output import write_errors
+from rsmamba.geo.provenance import provenance_of_tags
 from rsmamba.models.model_header import read_header
 from rsmamba.models.scene_model import SceneModel
 from rsmamba.prediction.config import PathLike
@@ -119,10 +120,9 @@ def was_made_of(job: SceneJob, model: SceneModel) -> bool:
     if not all(path.is_file() for path in outputs_of(job)):
         return False
     wanted = provenance(job.scene, model, config=job.config, stretch=None)
-    found = _tags(job.out)
+    found = provenance_of_tags(_tags(job.out))
     return all(
-        wanted.get(name) is not None and wanted[name] == found.get(f"RSMAMBA_{name.upper()}")
-        for name in _COMPARED_TAGS
+        wanted.get(name) is not None and wanted[name] == found.get(name) for name in _COMPARED_TAGS
     )
 
 

@@ -30,6 +30,7 @@ from rsmamba.evaluation.scenes import PathLike, ScenePaths, reference_is_vector
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.opening import open_dataset
 from rsmamba.geo.painted import UnknownColour
+from rsmamba.geo.provenance import provenance_of_tags
 from rsmamba.geo.scene import Scene
 from rsmamba.geo.vectors import BurntLabels
 from rsmamba.geo.window import Window
@@ -129,14 +130,14 @@ def read_provenance(path: PathLike) -> dict[str, str]:
         Model, tiling and test-time augmentation by name; empty if it says nothing.
     """
     with open_dataset(path) as dataset:
-        tags = {name.removeprefix("RSMAMBA_"): text for name, text in dataset.tags().items()}
-    if "MODEL" not in tags:
+        tags = provenance_of_tags(dataset.tags())
+    if "model" not in tags:
         return {}
     try:
-        options = json.loads(tags.get("OPTIONS", "{}"))
+        options = json.loads(tags.get("options", "{}"))
     except ValueError:
         options = {}
-    told = {"model": f"{tags['MODEL']} ({tags.get('MODEL_HASH', '')[:12]})"}
+    told = {"model": f"{tags['model']} ({tags.get('model_hash', '')[:12]})"}
     if {"tile", "overlap"} <= set(options):
         tiles = f"tiles of {options['tile']} px, overlap {options['overlap']} px"
         told["prediction"] = f"{tiles}, test-time augmentation {options.get('tta', 'none')}"

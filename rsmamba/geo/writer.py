@@ -23,6 +23,7 @@ from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.kinds import RasterKind
 from rsmamba.geo.output import check_output, check_space, write_errors
 from rsmamba.geo.part_folder import PartFolder
+from rsmamba.geo.provenance import tags_of_provenance
 from rsmamba.geo.row_buffer import RowBuffer
 from rsmamba.geo.sidecar import write_sidecar
 from rsmamba.geo.window import Window
@@ -189,7 +190,7 @@ class RasterSink:
             dataset = rasterio.open(self._scratch_path, "w", **profile, **georeference(self.grid))
             dataset.descriptions = self.kind.descriptions
             dataset.scales = (self.kind.scale,) * self.kind.num_bands
-            dataset.update_tags(**{f"RSMAMBA_{name.upper()}": text for name, text in tags.items()})
+            dataset.update_tags(**tags_of_provenance(tags))
             if self.kind.classes is not None:
                 dataset.write_colormap(1, _colour_table(self.kind.classes.colours))
             return dataset

@@ -24,9 +24,9 @@ from rsmamba.errors import DataError, OutputExistsError
 from rsmamba.evaluation.naming import raster_classes
 from rsmamba.geo.environment import no_georeference_warning, quiet_gdal
 from rsmamba.geo.output import write_errors
+from rsmamba.geo.provenance import provenance_of_tags
 from rsmamba.geo.transform import to_map
 
-_TAG_PREFIX = "RSMAMBA_"
 _HEAD_BYTES = 2**16
 # Edges of a map are curved in longitude and latitude.
 _STEPS = 8
@@ -95,11 +95,7 @@ def read_map(path: str | Path) -> MapFacts:
         message = f"class map {path} cannot be read; predict it again"
         raise DataError(message) from error
     classes = raster_classes(path)
-    provenance = {
-        name.removeprefix(_TAG_PREFIX).lower(): text
-        for name, text in tags.items()
-        if name.startswith(_TAG_PREFIX)
-    }
+    provenance = provenance_of_tags(tags)
     if classes is None or "model" not in provenance:
         message = f"{path} is not a class map of rsmamba with its .aux.xml; predict it again"
         raise DataError(message)

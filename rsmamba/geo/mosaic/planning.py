@@ -15,9 +15,9 @@ from rsmamba.geo.grid import GeoGrid, MapBounds
 from rsmamba.geo.limits import MOST_PIXELS
 from rsmamba.geo.mosaic.lattice import Lattice, moved, turns_of, union_of
 from rsmamba.geo.mosaic.reading import MapSource, open_map
+from rsmamba.geo.provenance import provenance_of_tags
 from rsmamba.geo.sidecar import read_names
 
-TAG_PREFIX = "RSMAMBA_"
 # GDAL counts rows and columns with 31 bits.
 _LONGEST_SIDE = 2**31 - 1
 _WIDEST_DEGREES = 1.0
@@ -151,12 +151,7 @@ def read_header(path: Path, confidence: Path | None) -> MapHeader:
         grid = GeoGrid.from_dataset(dataset)
         is_map = dataset.dtypes[0] == "uint8" and dataset.colorinterp[0].name == "palette"
         colours = dataset.colormap(1) if is_map else {}
-        found = dataset.tags()
-    tags = {
-        name.removeprefix(TAG_PREFIX).lower(): text
-        for name, text in found.items()
-        if name.startswith(TAG_PREFIX)
-    }
+        tags = provenance_of_tags(dataset.tags())
     names = read_names(path)
     if not names or "model" not in tags or not set(range(len(names))) <= set(colours):
         message = f"class map {path} is not one of rsmamba with its .aux.xml; predict it again"

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -59,7 +58,7 @@ class MapSource:
 class OpenMaps:
     """Maps that stay open while they are in use, the longest unused ones closed.
 
-    Use it as a context manager.
+    Close it at the end, as `contextlib.closing` does.
 
     Args:
         num_classes: Number of classes; other values are refused.
@@ -104,19 +103,6 @@ class OpenMaps:
         """Close all files."""
         while self._open:
             self._open.popitem()[1].close()
-
-    def __enter__(self) -> Self:
-        """Return the maps themselves."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close all files."""
-        self.close()
 
     def _read_nearest(
         self,

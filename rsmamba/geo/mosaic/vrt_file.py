@@ -15,6 +15,7 @@ from rsmamba.geo.kinds import NODATA
 from rsmamba.geo.mosaic.reading import MapSource, nearest_start
 from rsmamba.geo.output import write_errors
 from rsmamba.geo.part_folder import PartFolder
+from rsmamba.geo.provenance import tags_of_provenance
 from rsmamba.geo.sidecar import category_names, write_names
 
 
@@ -90,8 +91,8 @@ def _lines(
     steps = grid.transform.to_gdal()
     yield _text(_element("GeoTransform", ", ".join(map(repr, map(float, steps)))))
     metadata = ET.Element("Metadata")
-    for name, text in tags.items():
-        ET.SubElement(metadata, "MDI", key=f"RSMAMBA_{name.upper()}").text = text
+    for name, text in tags_of_provenance(tags).items():
+        ET.SubElement(metadata, "MDI", key=name).text = text
     yield _text(metadata)
     yield '<VRTRasterBand dataType="Byte" band="1">\n'
     yield _text(_element("Description", "class"))
