@@ -92,7 +92,11 @@ def measure_archive(folder: Path) -> dict[str, Any]:
     first = command([str(imagery)], maps, model, *WORDS)
     again = command([str(imagery)], maps, model, *WORDS)
     scenes = first["summary"]["scenes"]
-    failed = {Path(scene["scene"]).name: scene["reason"] for scene in scenes if "reason" in scene}
+    failed = {
+        Path(scene["scene"]).name: scene["reason"].replace(f"{folder}/", "")
+        for scene in scenes
+        if "reason" in scene
+    }
     loaded, right = load_model(model, "cpu"), 0
     for scene in scenes:
         if scene["status"] == "done":
