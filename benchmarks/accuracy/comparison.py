@@ -51,14 +51,18 @@ class Comparison:
                     seed=seed,
                     changes=self.changes,
                 )
+                last = result.records[-1]
                 print(
-                    f"{name} seed {seed}: epoch {result.best.epoch}, validation mIoU "
-                    f"{result.best.mean_iou:.4f}, {result.records[-1].cpu_seconds:.0f} CPU-s",
+                    f"{name} seed {seed}: loss {last.loss:.4f} after {last.epoch} epochs, "
+                    f"{last.cpu_seconds:.0f} CPU-s",
                     flush=True,
                 )
 
     def measure(self, source: Source, split: Split) -> dict[str, list[Outcome]]:
-        """Predict whole scenes with the best epoch of every run that was not measured yet.
+        """Predict whole scenes with the last epoch of every run that was not measured yet.
+
+        The last and not the best epoch: short runs differ by less on the one validation tile than
+        that tile's own noise, and the best epoch there is often one of the middle of the schedule.
 
         Args:
             source: Configuration and data.
@@ -67,12 +71,12 @@ class Comparison:
         Returns:
             An outcome a seed, by network.
         """
-        config = source.load(*self.changes)
-        scenes = scenes_of(config, split)
+        scenes = scenes_of(source.load(*self.changes), split)
 
         def outcome_of(name: str, seed: int) -> Outcome:
+            config = source.load(*self.changes, f"trainer.seed={seed}")
             run_dir = self.run_dir(name, seed)
-            model = read_contender(name, run_dir / "best.safetensors", config)
+            model = read_contender(name, run_dir / "last.safetensors", config)
             stored = run_dir / f"measured_{split}.json"
             known = _stored_outcome(stored, model.fingerprint(), method=name)
             if known is not None:
@@ -116,17 +120,19 @@ def comparison_table(outcomes: Mapping[str, Sequence[Outcome]]) -> str:
         A table in Markdown.
     """
     rows = [
-        "| network | parameters | mIoU | spread | OA | train CPU-s |",
-        "| --- |" + " ---: |" * 5,
+        "| network | parameters | mIoU | lowest to highest | OA | training CPU-s | CPU-s a Mpx |",
+        "| --- |" + " ---: |" * 6,
     ]
     for name, runs in outcomes.items():
         scores = [compute_scores(run.matrix.counts) for run in runs]
         ious = [100 * score.mean_iou for score in scores]
         accuracy = statistics.fmean(100 * score.overall_accuracy for score in scores)
-        cost = statistics.fmean(run.train_cpu_seconds or 0.0 for run in runs)
+        training = statistics.fmean(run.train_cpu_seconds or 0.0 for run in runs)
+        prediction = statistics.fmean(run.predict_cpu_seconds_per_mpx for run in runs)
         rows.append(
             f"| {name} | {runs[0].parameters:,} | {statistics.fmean(ious):.1f} | "
-            f"{min(ious):.1f} to {max(ious):.1f} | {accuracy:.1f} | {cost:,.0f} |"
+            f"{min(ious):.1f} to {max(ious):.1f} | {accuracy:.1f} | {training:,.0f} | "
+            f"{prediction:.2f} |"
         )
     return "\n".join(rows)
 

@@ -144,7 +144,7 @@ def train_contender(
     Args:
         name: Which.
         source: Configuration and data.
-        run_dir: Folder of the run; `best.safetensors` in it is what the report reads.
+        run_dir: Folder of the run; `best.safetensors` and `last.safetensors` are in it.
         seed: Seed of weights and chips.
         changes: Further changes to the configuration, such as "trainer.epochs=8".
 
