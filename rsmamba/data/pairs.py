@@ -15,7 +15,6 @@ _SIDECARS = frozenset(
     {".xml", ".txt", ".md", ".csv", ".json", ".tfw", ".jgw", ".pgw", ".wld", ".prj", ".ovr", ".msk"}
     | {".py", ".cpg", ".qml", ".yaml", ".yml"}
 )
-# Images are never among them.
 _VECTORS = frozenset(VECTOR_SUFFIXES)
 
 
@@ -63,9 +62,8 @@ def find_pairs(config: SourceConfig, patterns: Sequence[str]) -> tuple[ScenePair
             'data.mask_suffix to the ending of the label rasters\' names, such as "_labels"'
         )
         raise DataError(msg)
-    images = _files_by_stem(config.root / config.images, but=_VECTORS)
-    but = frozenset() if config.labels == "vector" else _VECTORS
-    masks = _files_by_stem(config.root / config.masks, but=but)
+    images = _files_by_stem(config.root / config.images)
+    masks = _files_by_stem(config.root / config.masks, vectors=config.labels == "vector")
     if config.mask_suffix:
         images = {stem: v for stem, v in images.items() if not stem.endswith(config.mask_suffix)}
     for pattern in patterns:
@@ -82,15 +80,17 @@ def find_pairs(config: SourceConfig, patterns: Sequence[str]) -> tuple[ScenePair
     )
 
 
-def _files_by_stem(folder: Path, *, but: frozenset[str]) -> dict[str, list[Path]]:
-    """Files of a folder by name without extension, without some kinds."""
+def _files_by_stem(folder: Path, *, vectors: bool = False) -> dict[str, list[Path]]:
+    """Rasters of a folder, or vectors, by name without extension."""
     if not folder.is_dir():
         msg = f"{folder} is not a folder; set data.root, data.images and data.masks"
         raise DataError(msg)
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        hidden = path.name.startswith(".")
-        if path.is_file() and not hidden and path.suffix.lower() not in _SIDECARS | but:
+        suffix = path.suffix.lower()
+        # A shapefile has companions of the same name, which a list of vector formats leaves out.
+        is_kind = suffix in _VECTORS if vectors else suffix not in _SIDECARS | _VECTORS
+        if is_kind and path.is_file() and not path.name.startswith("."):
             found.setdefault(path.stem, []).append(path)
     return found
 
@@ -105,8 +105,9 @@ def _check_matched(
     """Refuse images without a label raster and names that several files share."""
     unmatched = [stem for stem in stems if stem + config.mask_suffix not in masks]
     if unmatched:
+        what = "file of polygons" if config.labels == "vector" else "label raster"
         msg = (
-            f"{len(unmatched)} images have no label raster in {config.root / config.masks}: "
+            f"{len(unmatched)} images have no {what} in {config.root / config.masks}: "
             f"{listed([s + config.mask_suffix for s in unmatched])}; "
             "add them or change the patterns"
         )

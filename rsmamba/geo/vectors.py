@@ -13,8 +13,9 @@ from typing import Any, Self
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.features import bounds as geometry_bounds
 from rasterio.features import rasterize
 from rasterio.warp import transform_geom
@@ -22,6 +23,7 @@ from rasterio.warp import transform_geom
 from rsmamba.errors import DataError, SceneError, require
 from rsmamba.geo.crs import parse_crs
 from rsmamba.geo.environment import first_cause, quiet_gdal
+from rsmamba.geo.geometries import Geometry, burnable
 from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.transform import shifted
 from rsmamba.geo.trust import check_vectors
@@ -31,7 +33,6 @@ VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".parquet", ".geoparque
 # RFC 7946: longitude and latitude, unless an old file says otherwise.
 _GEOJSON_CRS = "OGC:CRS84"
 
-Geometry = Mapping[str, Any]
 IndexOf = Callable[[object], int | None]
 
 
@@ -40,10 +41,12 @@ class Feature:
     """One labelled geometry.
 
     Attributes:
+        number: Its place among all features of the file, from 0.
         geometry: GeoJSON geometry in the CRS of the file.
         label: Value of the class field.
     """
 
+    number: int
     geometry: Geometry
     label: object
 
@@ -72,11 +75,11 @@ def read_features(path: str | Path, *, field: str) -> tuple[tuple[Feature, ...],
         field: Attribute that holds the class.
 
     Returns:
-        The features in the order of the file, and their CRS, None if unknown.
+        The features in the order of the file, without empty ones, and their CRS, None if unknown.
 
     Raises:
         SceneError: If the file is missing or cannot be read.
-        DataError: If it has no features or not the attribute.
+        DataError: If it has no features or not the attribute, or a geometry is none.
         MissingPackageError: If geopandas is needed and not installed.
     """
     source = Path(path)
@@ -85,7 +88,8 @@ def read_features(path: str | Path, *, field: str) -> tuple[tuple[Feature, ...],
         raise SceneError(message)
     reader = _read_geojson if source.suffix.lower() in {".geojson", ".json"} else _read_with_pandas
     rows, crs = reader(source)
-    if not rows:
+    shapes = [_burnable(path, number, geometry) for number, (geometry, _) in enumerate(rows)]
+    if all(shape is None for shape in shapes):
         message = f"{path} has no features; give a file with labelled geometries"
         raise DataError(message)
     fields = sorted({name for _, attributes in rows for name in attributes})
@@ -96,11 +100,20 @@ def read_features(path: str | Path, *, field: str) -> tuple[tuple[Feature, ...],
         )
         raise DataError(message)
     features = tuple(
-        Feature(geometry=geometry, label=attributes.get(field))
-        for geometry, attributes in rows
-        if geometry is not None
+        Feature(number=number, geometry=shape, label=attributes.get(field))
+        for number, (shape, (_, attributes)) in enumerate(zip(shapes, rows, strict=True))
+        if shape is not None
     )
     return features, crs
+
+
+def _burnable(path: str | Path, number: int, geometry: object) -> Geometry | None:
+    """A geometry that GDAL can burn, None where it is empty."""
+    try:
+        return burnable(geometry)
+    except ValueError as error:
+        message = f"feature {number} of {path} has {error}; correct it, or leave it out"
+        raise DataError(message) from error
 
 
 class BurntLabels:
@@ -129,7 +142,8 @@ class BurntLabels:
         self.num_points = sum("Point" in geometry["type"] for geometry, _ in shapes)
         self._ignore_index = ignore_index
         self._shapes = list(shapes)
-        self._boxes = np.array([_pixel_box(shape, grid.transform) for shape, _ in shapes])
+        boxes = [_pixel_box(shape, grid.transform) for shape, _ in shapes]
+        self._boxes = np.array(boxes, np.float64).reshape(-1, 4)
 
     @classmethod
     def open(
@@ -156,8 +170,8 @@ class BurntLabels:
 
         Raises:
             SceneError: If the file cannot be read.
-            DataError: If a value is not a class, no feature touches the grid, or the grid has no
-                georeference.
+            DataError: If a geometry is none or cannot be brought into the grid's CRS, a value is
+                not a class, no feature touches the grid, or the grid has no georeference.
             MissingPackageError: If geopandas is needed and not installed.
         """
         if grid.transform.is_identity:
@@ -168,7 +182,8 @@ class BurntLabels:
             raise DataError(message)
         features, crs = read_features(path, field=field)
         indices = _indices(path, features, field=field, index_of=index_of)
-        geometries = _reprojected([f.geometry for f in features], source=crs, target=grid.crs)
+        given = [feature.geometry for feature in features]
+        geometries = _reprojected(path, given, source=crs, target=grid.crs)
         shapes = list(zip(geometries, indices, strict=True))
         labels = cls(shapes, grid=grid, ignore_index=ignore_index)
         if not labels._touching(grid.window):
@@ -221,12 +236,12 @@ def _indices(
 ) -> list[int]:
     """Class index of each feature."""
     indices: list[int] = []
-    for number, feature in enumerate(features):
+    for feature in features:
         index = index_of(feature.label)
         if index is None:
             message = (
-                f"feature {number} of {path} has the {field} {feature.label!r}, which is no class; "
-                "give class names or indices"
+                f"feature {feature.number} of {path} has the {field} {feature.label!r}, which is "
+                "no class; give class names or indices"
             )
             raise DataError(message)
         indices.append(index)
@@ -234,13 +249,21 @@ def _indices(
 
 
 def _reprojected(
-    geometries: Sequence[Geometry], *, source: CRS | None, target: CRS | None
+    path: str | Path, geometries: Sequence[Geometry], *, source: CRS | None, target: CRS | None
 ) -> Sequence[Geometry]:
     """Bring geometries to the CRS of the grid, where both are known."""
     if source is None or target is None or source == target:
         return geometries
-    with quiet_gdal():
-        moved: list[Geometry] = transform_geom(source, target, list(geometries))
+    try:
+        with quiet_gdal():
+            moved: list[Geometry] = transform_geom(source, target, list(geometries))
+    except (RasterioError, CPLE_BaseError) as error:
+        message = (
+            f"the features of {path} cannot be brought from {source} to {target} "
+            f"({first_cause(error)}); check the CRS that the file states, which is longitude and "
+            "latitude for GeoJSON that states none"
+        )
+        raise DataError(message) from error
     return moved
 
 
@@ -249,13 +272,15 @@ def _read_geojson(path: Path) -> tuple[list[tuple[Geometry | None, Mapping[str, 
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         members = content["features"]
-        named = content.get("crs") or {}
-        crs = parse_crs(named.get("properties", {}).get("name", _GEOJSON_CRS))
-        rows = [(member["geometry"], member.get("properties") or {}) for member in members]
+        stated = content.get("crs")
+        crs = parse_crs(stated["properties"]["name"] if stated else _GEOJSON_CRS)
+        rows: list[tuple[Geometry | None, Mapping[str, Any]]] = [
+            (member["geometry"], dict(member.get("properties") or {})) for member in members
+        ]
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, CRSError) as error:
-        message = (
-            f"{path} cannot be read as GeoJSON: {first_cause(error)}; give a FeatureCollection"
-        )
+        # A decoding error hides its place behind the end of an iteration.
+        cause = str(error) if isinstance(error, json.JSONDecodeError) else first_cause(error)
+        message = f"{path} cannot be read as GeoJSON: {cause}; give a FeatureCollection"
         raise SceneError(message) from error
     return rows, crs
 

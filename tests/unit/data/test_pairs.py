@@ -57,6 +57,22 @@ def test_files_beside_rasters_are_no_rasters(tmp_path: Path) -> None:
     assert len(find_pairs(make_config(tmp_path), ["*"])) == 1
 
 
+@pytest.mark.parametrize(
+    "files", [["a1.shp", "a1.shx", "a1.dbf", "a1.prj"], ["a1.gpkg", "a1.gpkg-wal"], ["a1.json"]]
+)
+def test_companions_of_vector_files_are_none(tmp_path: Path, files: list[str]) -> None:
+    touch(tmp_path, "images/a1.tif", *(f"masks/{name}" for name in files))
+    config = make_config(tmp_path, labels="vector", attribute="class")
+    assert [pair.mask.name for pair in find_pairs(config, ["*"])] == files[:1]
+
+
+def test_images_without_polygons_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a1.tif", "masks/a1.tif")
+    config = make_config(tmp_path, labels="vector", attribute="class")
+    with pytest.raises(DataError, match=r"1 images have no file of polygons in .*masks: a1; add"):
+        find_pairs(config, ["*"])
+
+
 def test_home_folder_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert make_config(Path("~/data")).root == tmp_path / "data"

@@ -132,7 +132,9 @@ def test_files_without_features_are_refused(tmp_path: Path) -> None:
         read_features(path, field="class")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"type": "Feature"}', '{"features": [{}]}'])
+@pytest.mark.parametrize(
+    "content", ["{", "hello", "[]", '{"type": "Feature"}', '{"features": [{}]}']
+)
 def test_broken_geojson_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "broken.geojson"
     path.write_text(content)
@@ -153,3 +155,50 @@ def test_broken_files_of_other_formats_are_refused(tmp_path: Path) -> None:
 def test_missing_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(SceneError, match=r"vector file .*labels.gpkg does not exist"):
         read_features(tmp_path / "labels.gpkg", field="class")
+
+
+def write_as_is(path: Path, *geometries: object, crs: object = None) -> Path:
+    """Write a collection of one class whose geometries may be anything."""
+    members = [{"geometry": shape, "properties": {"class": "land"}} for shape in geometries]
+    path.write_text(json.dumps({"features": members} | ({"crs": crs} if crs else {})))
+    return path
+
+
+UTM = {"type": "name", "properties": {"name": "EPSG:32633"}}
+
+
+def test_empty_geometries_are_left_out(tmp_path: Path, utm_grid: GeoGrid) -> None:
+    empty = {"type": "Polygon", "coordinates": []}
+    path = write_as_is(tmp_path / "a.geojson", empty, None, box(5, 5, 3), crs=UTM)
+    labels = burnt(path, utm_grid)
+    assert labels.num_features == 1
+    assert (labels.read(utm_grid.window) == 0).sum() == 36
+
+
+def test_a_file_of_empty_geometries_has_no_features(tmp_path: Path) -> None:
+    path = write_as_is(tmp_path / "a.geojson", {"type": "MultiPolygon", "coordinates": []}, None)
+    with pytest.raises(DataError, match="has no features"):
+        read_features(path, field="class")
+
+
+def test_what_is_no_geometry_is_told_with_its_number(tmp_path: Path, utm_grid: GeoGrid) -> None:
+    path = write_as_is(tmp_path / "a.geojson", None, box(0, 0, 5), {"type": "Polygon"}, crs=UTM)
+    with pytest.raises(DataError, match=r"feature 2 of .* has no list of coordinates of a Polygon"):
+        burnt(path, utm_grid)
+
+
+def test_metres_without_a_crs_are_told(tmp_path: Path, utm_grid: GeoGrid) -> None:
+    """GeoJSON without a CRS is longitude and latitude, which 500000 is not."""
+    path = write_as_is(tmp_path / "a.geojson", box(0, 0, 5))
+    with pytest.raises(DataError, match=r"from OGC:CRS84 to EPSG:32633 .*; check the CRS"):
+        burnt(path, utm_grid)
+
+
+def test_empty_polygons_of_other_formats_are_left_out(tmp_path: Path, utm_grid: GeoGrid) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    shapely = pytest.importorskip("shapely")
+    shapes = [shapely.Polygon(), shapely.box(5e5, 5e6 - 5, 5e5 + 5, 5e6)]
+    frame = geopandas.GeoDataFrame({"class": ["land", "water"]}, geometry=shapes, crs=32633)
+    frame.to_file(tmp_path / "a.gpkg")
+    labels = burnt(tmp_path / "a.gpkg", utm_grid).read(utm_grid.window)
+    assert np.unique(labels).tolist() == [1, 255]
