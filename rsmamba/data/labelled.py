@@ -51,7 +51,7 @@ class LabelledScene:
         bidx: Bands of the image file that are used, 1-based.
         num_bands: Bands of the image and of what is stacked on it.
         dtype: Type of the pixels.
-        label_counts: Pixels of each class (classes,), whether the image is valid there or not.
+        label_counts: Pixels of each class (classes,) where the image is valid.
 
     Raises:
         DataError: If image and label raster differ in size, the label raster has several bands or
@@ -163,9 +163,13 @@ class LabelledScene:
     def _count_labels(self) -> NDArray[np.int64]:
         """Pixels of each class, which also checks every label."""
         counts = np.zeros(256, np.int64)
-        for part in strips(height=self.height, width=self.width):
-            labels = self._read_labels(replace(part, row=self.first_row + part.row))
-            counts += np.bincount(labels.ravel(), minlength=256)
+        with SceneStack.open(self._parts) as image:
+            for part in strips(height=self.height, width=self.width):
+                window = replace(part, row=self.first_row + part.row)
+                labels = self._read_labels(window)
+                for scene in image.scenes:
+                    labels[~scene.read_valid(window)] = self.classes.ignore_index
+                counts += np.bincount(labels.ravel(), minlength=256)
         return counts[: self.classes.num_classes]
 
 

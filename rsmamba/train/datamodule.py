@@ -110,7 +110,7 @@ def _check_labelled(scenes: Sequence[LabelledScene], split: str) -> None:
     """Refuse a split that teaches or tells nothing."""
     if not any(scene.label_counts.any() for scene in scenes):
         msg = (
-            f"no {split} scene has a labelled pixel, every label is the ignore index; check the "
-            "label rasters and data.label_map"
+            f"no {split} scene has a labelled pixel: every label is the ignore index, or lies "
+            "where the image has no data; check label rasters, data.label_map and nodata values"
         )
         raise DataError(msg)

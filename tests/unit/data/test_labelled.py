@@ -36,6 +36,14 @@ def test_pixels_and_labels_are_those_of_the_files(write_raster: WriteRaster) -> 
     assert scene.label_counts.tolist() == [2, 1, 2]
 
 
+def test_labels_without_an_image_are_not_counted(write_raster: WriteRaster) -> None:
+    """So that a split whose labels all lie in nodata is told, and class weights are right."""
+    pixels = PIXELS.astype(np.float32)
+    pixels[1, 0] = np.nan
+    scene = make_scene(write_raster("i.tif", pixels), write_raster("m.tif", LABELS))
+    assert scene.label_counts.tolist() == [1, 0, 1]
+
+
 @pytest.mark.parametrize("hold", [False, True])
 def test_a_scene_cut_in_two_has_each_row_once(write_raster: WriteRaster, hold: bool) -> None:
     labels = (np.arange(7)[:, None] % 3 * np.ones((1, 4))).astype(np.uint8)
