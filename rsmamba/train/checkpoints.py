@@ -6,7 +6,8 @@ Chips and dropout need no stored random state: both are functions of seed, epoch
 
 import os
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,12 +15,19 @@ from typing import Any
 
 import lightning
 import torch
+from torch import nn
 from typing_extensions import override
 
 from rsmamba.data.chips import Batch
 from rsmamba.errors import ConfigError
 
 _BATCHES_KEY = "rsmamba_batches_of_epoch"
+# What Lightning and we read, beside the numbers that are looked at here.
+_NEEDED = ("pytorch-lightning_version", "optimizer_states", "loops", "rsmamba_elapsed_seconds")
+_UNREADABLE = (
+    OSError, RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, AttributeError,
+    ValueError, zipfile.BadZipFile,
+)  # fmt: skip
 # What a power cut may cost at most; a checkpoint takes about a second.
 _SECONDS = 300.0
 
@@ -33,12 +41,14 @@ class Checkpoint:
         epoch: Epoch to go on in, counted from 0; also the number of whole epochs that are done.
         batches: Batches of that epoch that are done.
         step: Optimiser steps that are done.
+        shapes: Shape of each stored tensor of the network, its average and its heads.
     """
 
     path: Path
     epoch: int
     batches: int
     step: int
+    shapes: Mapping[str, tuple[int, ...]]
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
@@ -54,15 +64,40 @@ class Checkpoint:
             ConfigError: If the file is not a checkpoint, or damaged.
         """
         try:
+            _check_sums(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
             batches = int(state.get(_BATCHES_KEY, 0))
             epoch = int(state["epoch"]) + (0 if batches else 1)
             step = int(state["global_step"])
-        except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, TypeError) as error:
-            reason = " ".join(str(error).split())[:80]
+            shapes = {name: tuple(value.shape) for name, value in state["state_dict"].items()}
+            _check_names(state)
+        except _UNREADABLE as error:
+            reason = " ".join(str(error).split())[:80] or type(error).__name__
             msg = f"{path} is not a readable checkpoint ({reason}); delete the folder to begin anew"
             raise ConfigError(msg) from error
-        return cls(path=path, epoch=epoch, batches=batches, step=step)
+        return cls(path=path, epoch=epoch, batches=batches, step=step, shapes=shapes)
+
+    def check_fits(self, module: nn.Module) -> None:
+        """Refuse a network that the checkpoint is not of.
+
+        Args:
+            module: What is trained, with its average and its heads.
+
+        Raises:
+            ConfigError: If names or shapes of the weights differ.
+        """
+        shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+        other = [
+            name for name in (*shapes, *self.shapes) if shapes.get(name) != self.shapes.get(name)
+        ]
+        if other:
+            msg = (
+                f"{self.path} is the checkpoint of another network: {other[0]} is "
+                f"{self.shapes.get(other[0], 'missing')} in it and "
+                f"{shapes.get(other[0], 'missing')} here; begin another run in another "
+                "trainer.run_dir"
+            )
+            raise ConfigError(msg)
 
 
 class Checkpoints(lightning.Callback):
@@ -135,6 +170,23 @@ class Checkpoints(lightning.Callback):
         self._batches = batches
         write_whole(self.path, trainer.save_checkpoint, moves=trainer.is_global_zero)
         self._written = time.monotonic()
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the checksums in the file, which torch writes and does not look at."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        msg = f"{damaged} is damaged"
+        raise ValueError(msg)
+
+
+def _check_names(state: Mapping[str, object]) -> None:
+    """Refuse a file that lacks something that is read later."""
+    lacking = [name for name in _NEEDED if name not in state]
+    if lacking:
+        msg = f"it has no {lacking[0]}"
+        raise ValueError(msg)
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, moves: bool = True) -> None:

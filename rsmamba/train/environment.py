@@ -6,11 +6,14 @@ control; the data by their sizes, labels and band statistics, which are known wh
 
 import hashlib
 import json
+import math
 import os
 import platform
 import sys
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ import psutil
 import torch
 
 from rsmamba.data import LabelledScene
+from rsmamba.errors import ConfigError
 from rsmamba.train.checkpoints import write_whole
 from rsmamba.train.datamodule import ChipDataModule
 
@@ -38,16 +42,77 @@ def record_session(path: Path, data: ChipDataModule, *, resumed_at: int | None =
 
     Returns:
         The run's own random name, the same in all its sessions.
+
+    Raises:
+        ConfigError: If the file of a resumed run cannot be read.
     """
-    known: dict[str, Any] = {}
-    if resumed_at is not None and path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
+    known = _read(path) if resumed_at is not None else {}
     known.setdefault("run_id", uuid.uuid4().hex[:12])
     known["data"] = describe_data(data)
     known.setdefault("sessions", []).append(describe_session() | {"resumed_at_step": resumed_at})
     text = json.dumps(known, indent=2) + "\n"
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
     return str(known["run_id"])
+
+
+def check_same_data(path: Path, data: ChipDataModule) -> None:
+    """Refuse to go on with other scenes than those that a run began with.
+
+    Scenes are told by name and not by folder, since data may move.
+
+    Args:
+        path: The run's file; runs without it are not compared.
+        data: The data that are there now.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a scene is new, missing or changed.
+    """
+    before = _read(path).get("data")
+    if before is None:
+        return
+    now = describe_data(data)
+    found = next(
+        (text for split in ("train", "validation") for text in _changes(split, before, now)), None
+    )
+    alike = all(
+        len(before[name]) == len(now[name])
+        and all(map(partial(math.isclose, rel_tol=1e-6), before[name], now[name]))
+        for name in ("mean", "std")
+    )
+    if found is None and not alike:
+        found = f"the mean of the bands was {before['mean']} and is {now['mean']}"
+    if found is not None:
+        msg = (
+            f"the run in {path.parent} was started with other data: {found}; give the data that it "
+            "began with, or begin another run in another trainer.run_dir"
+        )
+        raise ConfigError(msg)
+
+
+def _changes(split: str, before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """What became of the scenes of a split, one text a scene that is not as it was."""
+    old, new = ({Path(s["image"]).name: s for s in side[split]} for side in (before, now))
+    for name in sorted({*old, *new}):
+        if name not in new or name not in old:
+            yield f"the {split} scene {name} is {'missing' if name in old else 'new'}"
+            continue
+        for key in ("rows", "height", "width", "bands", "dtype", "class_pixels"):
+            was, value = old[name].get(key), new[name][key]
+            if was != value:
+                yield f"{key} of the {split} scene {name} was {was} and is {value}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What the file holds; nothing where there is none."""
+    if not path.exists():
+        return {}
+    try:
+        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        known.get("data")
+    except (OSError, ValueError, AttributeError) as error:
+        msg = f"{path} cannot be read ({error}); remove it to continue the run without its record"
+        raise ConfigError(msg) from error
+    return known
 
 
 def describe_session() -> dict[str, Any]:

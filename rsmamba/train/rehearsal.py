@@ -25,6 +25,7 @@ from rsmamba.prediction.scoring import ready_to_predict
 from rsmamba.train.callbacks import check_finite
 from rsmamba.train.config import TrainConfig
 from rsmamba.train.datamodule import ChipDataModule
+from rsmamba.train.environment import check_same_data
 from rsmamba.train.loggers import check_loggers
 from rsmamba.train.module import SegmentationModule
 from rsmamba.train.run_folder import RunFolder
@@ -139,14 +140,19 @@ def rehearse(config: TrainConfig) -> TrainPlan:
         NetworkError: If the loss or a weight is not finite after the step.
     """
     device = find_device(config.trainer)
-    checkpoint = RunFolder(path=config.trainer.run_dir).check(config)
+    folder = RunFolder(path=config.trainer.run_dir)
+    checkpoint = folder.check(config)
     check_loggers(config.trainer.loggers)
     check_network(config.model)
     with torch_session(config.trainer.threads), plain_signals():
         torch.manual_seed(config.trainer.seed)
         data = ChipDataModule(config)
+        if checkpoint is not None:
+            check_same_data(folder.environment, data)
         model = build_model(config, data, None, input_multiple=1)
         module = SegmentationModule(model, config, class_counts=data.class_counts)
+        if checkpoint is not None:
+            checkpoint.check_fits(module)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         batch_seconds = _train(config, module, data, device)

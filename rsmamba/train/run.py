@@ -20,7 +20,7 @@ from rsmamba.train.checkpoints import Checkpoint, Checkpoints
 from rsmamba.train.config import TrainConfig
 from rsmamba.train.curves import Curves
 from rsmamba.train.datamodule import ChipDataModule
-from rsmamba.train.environment import record_session
+from rsmamba.train.environment import check_same_data, record_session
 from rsmamba.train.loggers import check_loggers, open_loggers
 from rsmamba.train.module import SegmentationModule
 from rsmamba.train.run_folder import RunFolder, flattened, plain
@@ -82,7 +82,7 @@ def fit(
         DeviceError: If the device is not there.
         DataError: If data are missing or not usable.
         OutputExistsError: If the run folder holds a run and `trainer.resume` is off.
-        ConfigError: If a run cannot be continued with this configuration.
+        ConfigError: If a run cannot be continued with this configuration, or with these data.
         OutputError: If the run folder cannot be written.
         NetworkError: If the training diverges.
     """
@@ -98,15 +98,18 @@ def fit(
     with torch_session(config.trainer.threads):
         torch.manual_seed(config.trainer.seed)
         data = ChipDataModule(config)
+        if checkpoint is not None:
+            check_same_data(folder.environment, data)
         model = build_model(config, data, network, input_multiple=input_multiple)
         end = EpochEnd(
             data.validation_scenes,
             folder=folder,
             write_model=write_model or _model_writer(config),
         )
-        if checkpoint is not None:
-            data.first_epoch, data.first_batch = checkpoint.epoch, checkpoint.batches
         module = SegmentationModule(model, config, class_counts=data.class_counts)
+        if checkpoint is not None:
+            checkpoint.check_fits(module)
+            data.first_epoch, data.first_batch = checkpoint.epoch, checkpoint.batches
         with _left_tidy(folder):
             loggers = _begin(config, folder, data, checkpoint=checkpoint)
             logger.info("%s", _summary(config, data, model))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,12 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 import rsmamba
 from rsmamba.data import AugmentConfig
 from rsmamba.errors import ConfigError, OutputExistsError
-from rsmamba.train import LossConfig, ModelConfig, ScheduleConfig, TrainConfig, TrainResult, fit
+from rsmamba.train import (
+    LossConfig,
+    ModelConfig,
+    ScheduleConfig,
+    TrainConfig,
+    TrainResult,
+    fit,
+    rehearse,
+)
 from rsmamba.train.module import SegmentationModule
 from rsmamba.train.run_folder import RunFolder
 
@@ -231,3 +241,74 @@ def test_damaged_files_are_named(
     (tmp_path / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(ConfigError, match=match):
         fit(resumed(config))
+
+
+def test_a_changed_byte_is_found(make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(tmp_path, epochs=1)
+    fit(config)
+    content = bytearray((tmp_path / "last.ckpt").read_bytes())
+    content[len(content) // 2] ^= 255
+    (tmp_path / "last.ckpt").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"not a readable checkpoint \(.* is damaged\)"):
+        fit(resumed(config, epochs=2))
+
+
+@pytest.mark.parametrize("content", [[1], {"a": 1}, {"epoch": 0, "global_step": 2}])
+def test_other_files_of_torch_are_no_checkpoints(
+    stopped: TrainConfig, tmp_path: Path, content: object
+) -> None:
+    shutil.copytree(stopped.trainer.run_dir, tmp_path / "run")
+    torch.save(content, tmp_path / "run" / "last.ckpt")
+    with pytest.raises(ConfigError, match=r"last.ckpt is not a readable checkpoint \(.+\)"):
+        fit(resumed(stopped, run_dir=tmp_path / "run"))
+
+
+def test_the_checkpoint_of_another_network_is_refused(
+    stopped: TrainConfig, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    model = ModelConfig(name="cvmh_unet", options={**stopped.model.options, "dim": 12})
+    fit(make_config(tmp_path / "other", epochs=1, model=model))
+    shutil.copytree(stopped.trainer.run_dir, tmp_path / "run")
+    shutil.copy(tmp_path / "other" / "last.ckpt", tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"checkpoint of another network: .* is \(12, .*in it"):
+        fit(resumed(stopped, run_dir=tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        (
+            "class_pixels",
+            [1, 2, 3],
+            r"class_pixels of the train scene one.tif was \[1, 2, 3\] and is",
+        ),
+        ("image", "zero.tif", "the train scene one.tif is new"),
+    ],
+)
+def test_other_data_are_refused(
+    stopped: TrainConfig, tmp_path: Path, key: str, value: object, told: str
+) -> None:
+    shutil.copytree(stopped.trainer.run_dir, tmp_path / "run")
+    path = tmp_path / "run" / "environment.json"
+    known = json.loads(path.read_text(encoding="utf-8"))
+    known["data"]["train"][0][key] = value
+    path.write_text(json.dumps(known), encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"was started with other data: {told}"):
+        fit(resumed(stopped, run_dir=tmp_path / "run"))
+
+
+def test_other_pixels_are_refused(stopped: TrainConfig, tmp_path: Path) -> None:
+    shutil.copytree(stopped.trainer.run_dir, tmp_path / "run")
+    path = tmp_path / "run" / "environment.json"
+    known = json.loads(path.read_text(encoding="utf-8"))
+    known["data"]["mean"][0] += 1
+    path.write_text(json.dumps(known), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"other data: the mean of the bands was .* and is"):
+        rehearse(resumed(stopped, run_dir=tmp_path / "run"))
+
+
+def test_a_damaged_record_is_named(stopped: TrainConfig, tmp_path: Path) -> None:
+    shutil.copytree(stopped.trainer.run_dir, tmp_path / "run")
+    (tmp_path / "run" / "environment.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"environment.json cannot be read .*; remove it"):
+        fit(resumed(stopped, run_dir=tmp_path / "run"))
