@@ -181,10 +181,14 @@ def _label_map(texts: list[str] | None) -> dict[int, int] | None:
     pairs: dict[int, int] = {}
     for text in texts or []:
         value, _, target = text.partition("=")
-        if not (value.strip().isdigit() and target.strip().isdigit()):
+        try:
+            number, index = int(value), int(target)
+        except ValueError as error:
             message = f"--label-map {text!r} is not of the form VALUE=CLASS, such as 6=255"
+            raise OptionError(message) from error
+        if pairs.setdefault(number, index) != index:
+            message = f"--label-map gives {number} to {pairs[number]} and to {index}; give one"
             raise OptionError(message)
-        pairs[int(value)] = int(target)
     return pairs or None
 
 

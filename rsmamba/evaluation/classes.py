@@ -1,9 +1,9 @@
 """Which classes an evaluation is about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rsmamba.classes import ClassScheme
+from rsmamba.classes import IGNORE_INDEX, ClassScheme
 from rsmamba.errors import DataError, OptionError
 from rsmamba.evaluation.labels import LabelForm, largest_label
 from rsmamba.evaluation.naming import raster_classes, raster_colours, read_classes
@@ -18,6 +18,7 @@ def choose_classes(
     *,
     given: ClassScheme | Sequence[str] | PathLike | None,
     labels: LabelForm,
+    label_map: Mapping[int, int] | None = None,
 ) -> ClassScheme:
     """Find the classes: the protocol's, those given, those that the files name, or by number.
 
@@ -26,6 +27,7 @@ def choose_classes(
         protocol: What is counted.
         given: Classes of the user, a CSV file of them, or None.
         labels: How labels are written.
+        label_map: Class index by value of the references.
 
     Returns:
         The classes in the order of the confusion matrix.
@@ -45,32 +47,32 @@ def choose_classes(
         return protocol.classes
     if given is not None:
         return read_classes(given) if isinstance(given, str | Path) else ClassScheme.coerce(given)
-    rasters = _rasters(scenes)
+    maps = [scene.map for scene in scenes]
+    references = [scene.reference for scene in scenes if not reference_is_vector(scene)]
     if labels != "index":
-        for path in rasters:
+        for path in (*maps, *references):
             named = raster_classes(path)
             if named is not None:
                 return named
-    return _by_number(rasters)
+    return _by_number(maps, references, label_map=label_map or {})
 
 
-def _rasters(scenes: Sequence[ScenePaths]) -> list[PathLike]:
-    """Maps first, then references."""
-    references = [scene.reference for scene in scenes if not reference_is_vector(scene)]
-    return [*(scene.map for scene in scenes), *references]
-
-
-def _by_number(rasters: Sequence[PathLike]) -> ClassScheme:
-    """Classes 0 to the largest value of any raster, in the colours of a colour table."""
-    largest, colours = -1, dict[int, tuple[int, int, int]]()
-    for path in rasters:
+def _by_number(
+    maps: Sequence[PathLike], references: Sequence[PathLike], *, label_map: Mapping[int, int]
+) -> ClassScheme:
+    """Classes 0 to the largest index of any raster, in the colours of a colour table."""
+    colours = dict[int, tuple[int, int, int]]()
+    targets = [target for target in label_map.values() if target < IGNORE_INDEX]
+    largest = max(targets, default=-1)
+    moved = tuple(label_map)
+    for path, left_out in [*((path, ()) for path in maps), *((path, moved) for path in references)]:
         with Scene.open(path) as scene:
             if scene.num_bands == 1:
-                largest = max(largest, largest_label(scene))
+                largest = max(largest, largest_label(scene, left_out=left_out))
                 colours = colours or raster_colours(path)
     if largest < 0:
         message = (
-            f"nothing tells the classes of {rasters[0]}; give --classes, as names or as a CSV file "
+            f"nothing tells the classes of {maps[0]}; give --classes, as names or as a CSV file "
             "with name, red, green, blue, or an ISPRS --protocol"
         )
         raise DataError(message)

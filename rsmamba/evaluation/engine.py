@@ -12,6 +12,7 @@ from rsmamba.errors import DataError, OptionError
 from rsmamba.evaluation.classes import choose_classes
 from rsmamba.evaluation.counting import CountOptions, SceneCounts, Watcher, count_scene
 from rsmamba.evaluation.labels import LabelForm
+from rsmamba.evaluation.naming import check_label_map
 from rsmamba.evaluation.pictures import Overview, ScenePicture, overview_factor, tile_picture
 from rsmamba.evaluation.protocols import Protocol, choose_protocol
 from rsmamba.evaluation.result import AccuracyReport, SceneAccuracy, WorstTile
@@ -24,6 +25,7 @@ from rsmamba.geo.grid import GeoGrid
 from rsmamba.geo.opening import open_dataset
 from rsmamba.geo.painted import UnknownColour
 from rsmamba.metrics import CalibrationCounter, bootstrap_intervals, compute_scores
+from rsmamba.metrics.bootstrap import check_resampling
 from rsmamba.metrics.boundary import check_radius
 
 Progress = Callable[[int, int], None]
@@ -105,11 +107,13 @@ def evaluate(
     chosen, radius = choose_protocol(protocol, erode=erode)
     check_radius(curve)
     read_side(tile)
+    check_resampling(resamples=resamples, seed=seed)
     _check_choice("labels", labels, ("auto", "index", "colour"))
     _check_choice("unknown", unknown, ("fail", "ignore"))
     paths = find_scenes(prediction, reference, image=image, probabilities=probabilities)
     with raster_environment():
-        scheme = choose_classes(paths, chosen, given=classes, labels=labels)
+        scheme = choose_classes(paths, chosen, given=classes, labels=labels, label_map=label_map)
+        check_label_map(label_map, scheme)
         options = ReadOptions(
             classes=scheme,
             ignored_colours=chosen.ignored_colours,
@@ -118,6 +122,7 @@ def evaluate(
             label_map=label_map,
             class_field=class_field,
             warp=warp,
+            fixed=chosen.classes is not None,
         )
         count = CountOptions(num_classes=scheme.num_classes, radius=radius, curve=curve, tile=tile)
         run = _Run(paths, options, count=count, pictures=pictures, progress=progress)

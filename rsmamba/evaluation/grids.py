@@ -17,7 +17,12 @@ from rsmamba.geo.scene import Scene
 
 
 def check_same_grid(
-    map_path: str | Path, map_grid: GeoGrid, *, path: str | Path, grid: GeoGrid
+    map_path: str | Path,
+    map_grid: GeoGrid,
+    *,
+    path: str | Path,
+    grid: GeoGrid,
+    what: str = "reference",
 ) -> str | None:
     """Refuse a raster whose pixels are not those of the map.
 
@@ -28,9 +33,10 @@ def check_same_grid(
         map_grid: Its grid.
         path: The other raster.
         grid: Its grid.
+        what: What the other raster is; only a reference can be warped.
 
     Returns:
-        A remark where the size alone was compared; None where the places were.
+        A remark where the size alone was compared, or a CRS is missing; else None.
 
     Raises:
         GridMismatchError: If sizes, places or CRSs differ.
@@ -41,18 +47,30 @@ def check_same_grid(
         bare = path if not grid.is_georeferenced else map_path
         return f"{Path(bare).name} has no georeference and was laid on by its size alone"
     if same_size and _same_place(map_grid, grid):
-        return None
-    can_warp = _can_warp(grid) and _can_warp(map_grid)
-    advice = (
-        "use --warp to bring the reference onto the map's grid"
-        if can_warp
-        else "give rasters of the same pixels; --warp needs a CRS and a transform in both"
-    )
+        return _missing_crs(map_path, map_grid, path=path, grid=grid)
     message = (
-        f"map and reference are on different grids: {map_path} is {_described(map_grid)}; {path} "
-        f"is {_described(grid)}; {advice}"
+        f"map and {what} are on different grids: {map_path} is {_described(map_grid)}; {path} "
+        f"is {_described(grid)}; {_advice(what, can_warp=_can_warp(grid) and _can_warp(map_grid))}"
     )
     raise GridMismatchError(message)
+
+
+def _advice(what: str, *, can_warp: bool) -> str:
+    if what != "reference":
+        return f"give {what} of the map's own pixels (--warp is for references)"
+    if can_warp:
+        return "use --warp to bring the reference onto the map's grid"
+    return "give rasters of the same pixels; --warp needs a CRS and a transform in both"
+
+
+def _missing_crs(
+    map_path: str | Path, map_grid: GeoGrid, *, path: str | Path, grid: GeoGrid
+) -> str | None:
+    """Say that one of two rasters at the same coordinates does not tell their CRS."""
+    if (map_grid.crs is None) == (grid.crs is None):
+        return None
+    bare = path if grid.crs is None else map_path
+    return f"{Path(bare).name} has no CRS and was taken to be in the other's"
 
 
 @contextmanager
@@ -84,12 +102,12 @@ def open_on_grid(
         else:
             yield scene, remark
             return
-    with _warped(path, map_grid) as scene:
+    with _warped(path, map_grid, rgb=rgb) as scene:
         yield scene, f"{Path(path).name} was warped onto the map's grid by nearest neighbour"
 
 
 @contextmanager
-def _warped(path: str | Path, grid: GeoGrid) -> Iterator[Scene]:
+def _warped(path: str | Path, grid: GeoGrid, *, rgb: bool) -> Iterator[Scene]:
     """Open a raster warped onto a grid; pixels that it does not reach are invalid."""
     with (
         no_georeference_warning(),
@@ -105,7 +123,7 @@ def _warped(path: str | Path, grid: GeoGrid) -> Iterator[Scene]:
             add_alpha=ColorInterp.alpha not in dataset.colorinterp,
         ) as warped,
     ):
-        yield Scene(warped, path)
+        yield Scene(warped, path, num_bands=3 if rgb else None)
 
 
 def _can_warp(grid: GeoGrid) -> bool:
@@ -125,4 +143,8 @@ def _described(grid: GeoGrid) -> str:
     if transform.is_identity:
         return grid.describe()
     corner = f"from ({transform.c:.10g}, {transform.f:.10g})"
-    return f"{grid.describe()}, {corner} in steps of ({transform.a:.6g}, {transform.e:.6g})"
+    turned = ""
+    if transform.b or transform.d:
+        turned = f", turned or sheared by ({transform.b:.6g}, {transform.d:.6g})"
+    steps = f"in steps of ({transform.a:.6g}, {transform.e:.6g})"
+    return f"{grid.describe()}, {corner} {steps}{turned}"

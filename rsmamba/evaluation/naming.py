@@ -66,6 +66,31 @@ def raster_colours(path: str | Path) -> dict[int, tuple[int, int, int]]:
         return {index: colour[:3] for index, colour in dataset.colormap(1).items()}
 
 
+def check_palette(path: str | Path, classes: ClassScheme) -> None:
+    """Refuse class indices whose own colours say that they are in another order.
+
+    Args:
+        path: A one-band raster without class names.
+        classes: The classes that its values are taken as.
+
+    Raises:
+        DataError: If its colour table gives a value the colour of another class.
+    """
+    table = raster_colours(path)
+    own = [table.get(index) for index in range(classes.num_classes)]
+    for value, colour in enumerate(own):
+        if colour is None or own.count(colour) > 1 or classes.colours.count(colour) != 1:
+            continue
+        index = classes.colours.index(colour)
+        if index != value:
+            message = (
+                f"the colour table of {path} paints value {value} in {colour}, the colour of "
+                f"{classes.names[index]} and not of {classes.names[value]}; go by the colours with "
+                "--labels colour, or by the values with --labels index and perhaps --label-map"
+            )
+            raise DataError(message)
+
+
 def read_classes(path: str | Path) -> ClassScheme:
     """Read classes from a CSV file with the columns name, red, green, blue.
 
@@ -79,23 +104,35 @@ def read_classes(path: str | Path) -> ClassScheme:
         OptionError: If the file cannot be read, or a row is not a class.
     """
     try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        names = [row["name"] for row in rows]
+        # Tables that were saved by a spreadsheet begin with a mark.
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, skipinitialspace=True))
         colours = [_row_colour(row) for row in rows] if rows and _has_colours(rows[0]) else []
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        message = f"classes cannot be read from {path}: {error}; give name, red, green, blue"
+    except (OSError, csv.Error, ValueError, TypeError) as error:
+        message = f"classes cannot be read from {path}: {error}; give name,red,green,blue"
         raise OptionError(message) from error
+    if rows and "name" not in rows[0]:
+        columns = ", ".join(map(str, rows[0]))
+        message = f"{path} has the columns {columns}; give name,red,green,blue with commas"
+        raise OptionError(message)
+    names = [row["name"] for row in rows]
     return ClassScheme.from_dict({"names": names, "colours": colours})
 
 
-def class_table(path: str | Path, *, own: Sequence[str] | None, classes: ClassScheme) -> ClassTable:
+def class_table(
+    path: str | Path,
+    *,
+    own: Sequence[str] | None,
+    classes: ClassScheme,
+    label_map: Mapping[int, int] | None = None,
+) -> ClassTable:
     """Make the table from a raster's values to class indices.
 
     Args:
         path: The raster, for the message.
         own: Names of the raster's values; None takes values as class indices.
         classes: The classes to come out.
+        label_map: Class index or ignore index by value, whatever its name; the others stay.
 
     Returns:
         Class index, ignore index, or -1 of each value 0 to 255.
@@ -105,47 +142,44 @@ def class_table(path: str | Path, *, own: Sequence[str] | None, classes: ClassSc
     """
     table = np.full(256, REFUSED, np.int16)
     table[classes.ignore_index] = classes.ignore_index
+    moved = {value: target for value, target in (label_map or {}).items() if 0 <= value <= 255}
     if own is None:
         table[: classes.num_classes] = np.arange(classes.num_classes)
-        return table
-    wanted = {plain_name(name): index for index, name in enumerate(classes.names)}
-    unknown = [name for name in own if plain_name(name) not in wanted]
-    if unknown:
-        message = (
-            f"{path} holds the classes {', '.join(own)}; {', '.join(unknown)} is not among "
-            f"{', '.join(classes.names)}: take values as class indices with --labels index, or "
-            "give --classes"
-        )
-        raise DataError(message)
-    for value, name in enumerate(own):
-        table[value] = wanted[plain_name(name)]
+    else:
+        wanted = {plain_name(name): index for index, name in enumerate(classes.names)}
+        kept = {value: name for value, name in enumerate(own) if value not in moved}
+        unknown = [name for name in kept.values() if plain_name(name) not in wanted]
+        if unknown:
+            message = (
+                f"{path} holds the classes {', '.join(own)}; {', '.join(unknown)} is not among "
+                f"{', '.join(classes.names)}: take values as class indices with --labels index, or "
+                "give --classes"
+            )
+            raise DataError(message)
+        for value, name in kept.items():
+            table[value] = wanted[plain_name(name)]
+    for value, target in moved.items():
+        table[value] = target
     return table
 
 
-def mapped_table(table: ClassTable, label_map: Mapping[int, int] | None) -> ClassTable:
-    """Send some values elsewhere.
+def check_label_map(label_map: Mapping[int, int] | None, classes: ClassScheme) -> None:
+    """Refuse label maps to something that is no class.
 
     Args:
-        table: Class index of each value.
-        label_map: Class index or ignore index by value; the other values stay.
-
-    Returns:
-        The changed table.
+        label_map: Class index or ignore index by value.
+        classes: The classes.
 
     Raises:
-        OptionError: If a value is outside 0 to 255, or a target is no class.
+        OptionError: If a target is neither a class index nor the ignore index.
     """
-    changed = table.copy()
-    allowed = set(table.tolist()) - {REFUSED}
     for value, target in (label_map or {}).items():
-        if not 0 <= value <= 255 or target not in allowed:
+        if not 0 <= target < classes.num_classes and target != classes.ignore_index:
             message = (
-                f"label map {value}={target} is not possible; map values 0 to 255 to class indices "
-                "or the ignore index 255"
+                f"label map {value}={target} is not possible; map values to class indices, 0 to "
+                f"{classes.num_classes - 1}, or the ignore index {classes.ignore_index}"
             )
             raise OptionError(message)
-        changed[value] = target
-    return changed
 
 
 def plain_name(name: str) -> str:

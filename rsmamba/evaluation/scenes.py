@@ -179,8 +179,8 @@ def isprs_tile(name: str) -> str | None:
 def _read_list(path: Path) -> tuple[ScenePaths, ...]:
     """Scenes of a CSV list; paths are relative to the list."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, skipinitialspace=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         message = f"list {path} cannot be read: {error}"
         raise DataError(message) from error

@@ -20,8 +20,8 @@ from rsmamba.evaluation.labels import (
     LabelSource,
 )
 from rsmamba.evaluation.naming import (
+    check_palette,
     class_table,
-    mapped_table,
     plain_name,
     raster_classes,
     raster_colours,
@@ -51,6 +51,7 @@ class ReadOptions:
         label_map: Class index or ignore index by value of the reference.
         class_field: Attribute of vectors that holds the class.
         warp: Warp references that are on another grid.
+        fixed: The protocol fixes the classes.
     """
 
     classes: ClassScheme
@@ -60,6 +61,7 @@ class ReadOptions:
     label_map: Mapping[int, int] | None = None
     class_field: str = "class"
     warp: bool = False
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +104,18 @@ def open_pair(paths: ScenePaths, options: ReadOptions) -> Iterator[OpenPair]:
     with ExitStack() as opened:
         expand = _has_palette_to_expand(paths.map, options)
         scene = opened.enter_context(Scene.open(paths.map, num_bands=3 if expand else None))
-        prediction = _labels(scene, options, label_map=None)
+        prediction = _labels(scene, options, is_map=True)
         reference, remarks = _open_reference(opened, paths, scene.grid, options=options)
         image = scores = None
         if paths.image is not None:
-            image = opened.enter_context(_beside(paths.image, paths.map, scene.grid))
+            image = opened.enter_context(
+                _beside(paths.image, paths.map, scene.grid, what="an image")
+            )
         if paths.probabilities is not None:
-            given = _beside(paths.probabilities, paths.map, scene.grid, unscale=True)
-            scores = _score_reader(opened.enter_context(given), options.classes)
+            given = opened.enter_context(
+                _beside(paths.probabilities, paths.map, scene.grid, what="probabilities")
+            )
+            scores = _score_reader(given, options.classes)
         yield OpenPair(
             grid=scene.grid,
             prediction=prediction,
@@ -168,13 +174,10 @@ def _open_reference(
             rgb=_has_palette_to_expand(paths.reference, options),
         )
     )
-    labels_of_raster = _labels(scene, options, label_map=options.label_map)
-    return labels_of_raster, () if remark is None else (remark,)
+    return _labels(scene, options, is_map=False), () if remark is None else (remark,)
 
 
-def _labels(
-    scene: Scene, options: ReadOptions, *, label_map: Mapping[int, int] | None
-) -> LabelSource:
+def _labels(scene: Scene, options: ReadOptions, *, is_map: bool) -> LabelSource:
     """Read a raster by colour where it has three bands, else by index."""
     by_colour = options.labels == "colour"
     if options.labels == "auto":
@@ -187,21 +190,35 @@ def _labels(
             ignored_colours=options.ignored_colours,
             unknown=options.unknown,
         )
-    named = raster_classes(scene.path) if options.labels == "auto" and not label_map else None
-    table = class_table(scene.path, own=named.names if named else None, classes=classes)
-    table = mapped_table(table, label_map)
-    return IndexLabels(scene, table=table, ignore_index=classes.ignore_index)
+    named = raster_classes(scene.path) if options.labels == "auto" else None
+    label_map = {} if is_map else dict(options.label_map or {})
+    own = named.names if named else None
+    if options.labels == "auto" and named is None and not label_map:
+        check_palette(scene.path, classes)
+    return IndexLabels(
+        scene,
+        table=class_table(scene.path, own=own, classes=classes, label_map=label_map),
+        advice=_advice(options, is_map=is_map),
+        far={value: target for value, target in label_map.items() if not 0 <= value <= 255},
+        ignore_index=classes.ignore_index,
+    )
+
+
+def _advice(options: ReadOptions, *, is_map: bool) -> str:
+    """What to do about a value that is no class."""
+    classes = "take --protocol all-classes" if options.fixed else "name all classes with --classes"
+    return f"correct the map, or {classes}" if is_map else f"map it with --label-map, or {classes}"
 
 
 def _has_palette_to_expand(path: PathLike, options: ReadOptions) -> bool:
     return options.labels == "colour" and bool(raster_colours(path))
 
 
-def _beside(path: PathLike, map_path: PathLike, grid: GeoGrid, *, unscale: bool = False) -> Scene:
-    """Open a raster that must lie on the map's grid."""
-    scene = Scene.open(path, unscale=unscale)
+def _beside(path: PathLike, map_path: PathLike, grid: GeoGrid, *, what: str) -> Scene:
+    """Open an image, or scores as the numbers that they stand for, on the map's grid."""
+    scene = Scene.open(path, unscale=what == "probabilities")
     try:
-        check_same_grid(map_path, grid, path=path, grid=scene.grid)
+        check_same_grid(map_path, grid, path=path, grid=scene.grid, what=what)
     except ValueError:
         scene.close()
         raise
@@ -217,9 +234,10 @@ def _index_of(value: object, options: ReadOptions) -> int | None:
     try:
         number = int(value)  # type: ignore[call-overload]  # whatever the file holds
         index = (options.label_map or {}).get(number, number)
-    except (TypeError, ValueError):
+        exact = float(number) == float(value)  # type: ignore[arg-type]  # it was a number above
+    except (TypeError, ValueError, OverflowError):
         return None
-    if float(number) != float(value):  # type: ignore[arg-type]  # it was a number above
+    if not exact:
         return None
     return index if 0 <= index < classes.num_classes or index == classes.ignore_index else None
 

@@ -11,7 +11,7 @@ from rsmamba.geo.nodata import BoolArray
 
 
 def read_palette(dataset: DatasetReader) -> NDArray[np.uint8] | None:
-    """Return the colour table of a one-band palette image.
+    """Return the colour table of a palette image: one band, and perhaps alpha as warping adds.
 
     Args:
         dataset: An open dataset.
@@ -19,7 +19,8 @@ def read_palette(dataset: DatasetReader) -> NDArray[np.uint8] | None:
     Returns:
         Red, green, blue and alpha of every index ``(n, 4)``; None if it is not such an image.
     """
-    if dataset.count != 1 or dataset.colorinterp[0] is not ColorInterp.palette:
+    first, *others = dataset.colorinterp
+    if first is not ColorInterp.palette or set(others) - {ColorInterp.alpha}:
         return None
     table = dataset.colormap(1)
     # Indices outside the table stay transparent.

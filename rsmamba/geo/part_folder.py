@@ -15,6 +15,7 @@ from rsmamba.geo.locking import FileLock
 # Files that GDAL would read along with an output of the same name.
 SIDECAR_SUFFIXES = (".aux.xml", ".ovr", ".msk")
 _CHUNK_BYTES = 2**20
+_MOST_TRIES = 1000
 
 
 class PartFolder:
@@ -105,13 +106,16 @@ class PartFolder:
         self.remove()
 
     def _take(self) -> str | None:
+        tries = 0
         while True:
             try:
                 self.path.mkdir(exist_ok=True)
                 return self._lock.acquire()
             except FileNotFoundError as error:
-                # The last owner may remove the folder at this moment; or there is nowhere to write.
-                if not self.target.parent.is_dir():
+                # The last owner may remove the folder at this moment; or there is nowhere to write,
+                # as in /proc, where folders cannot be made.
+                tries += 1
+                if tries == _MOST_TRIES or not self.target.parent.is_dir():
                     raise self._cannot_write(error) from error
             except OSError as error:
                 raise self._cannot_write(error) from error

@@ -33,6 +33,7 @@ VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".parquet", ".geoparque
 # RFC 7946: longitude and latitude, unless an old file says otherwise.
 _GEOJSON_CRS = "OGC:CRS84"
 
+_LONGEST_LABEL = 80
 IndexOf = Callable[[object], int | None]
 
 
@@ -92,7 +93,7 @@ def read_features(path: str | Path, *, field: str) -> tuple[tuple[Feature, ...],
     if all(shape is None for shape in shapes):
         message = f"{path} has no features; give a file with labelled geometries"
         raise DataError(message)
-    fields = sorted({name for _, attributes in rows for name in attributes})
+    fields = sorted({str(name) for _, attributes in rows for name in attributes})
     if field not in fields:
         message = (
             f"{path} has no attribute {field!r}; it has {', '.join(fields) or 'none'}: name the "
@@ -240,12 +241,21 @@ def _indices(
         index = index_of(feature.label)
         if index is None:
             message = (
-                f"feature {feature.number} of {path} has the {field} {feature.label!r}, which is "
-                "no class; give class names or indices"
+                f"feature {feature.number} of {path} has the {field} {_shown(feature.label)}, "
+                "which is no class; give class names or indices"
             )
             raise DataError(message)
         indices.append(index)
     return indices
+
+
+def _shown(label: object) -> str:
+    """A value in a message, short enough to read."""
+    try:
+        text = repr(label)
+    except ValueError:  # an integer of thousands of digits
+        return "a number too long to show"
+    return text if len(text) <= _LONGEST_LABEL else f"{text[:_LONGEST_LABEL]}..."
 
 
 def _reprojected(
@@ -270,14 +280,14 @@ def _reprojected(
 def _read_geojson(path: Path) -> tuple[list[tuple[Geometry | None, Mapping[str, Any]]], CRS | None]:
     """Geometries and attributes of a GeoJSON file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         members = content["features"]
         stated = content.get("crs")
         crs = parse_crs(stated["properties"]["name"] if stated else _GEOJSON_CRS)
         rows: list[tuple[Geometry | None, Mapping[str, Any]]] = [
             (member["geometry"], dict(member.get("properties") or {})) for member in members
         ]
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, CRSError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, CRSError) as error:
         # A decoding error hides its place behind the end of an iteration.
         cause = str(error) if isinstance(error, json.JSONDecodeError) else first_cause(error)
         message = f"{path} cannot be read as GeoJSON: {cause}; give a FeatureCollection"
@@ -291,10 +301,10 @@ def _read_with_pandas(
     """Geometries and attributes of any other vector file."""
     geopandas = require("geopandas", extra="vector")
     check_vectors(path)
-    is_parquet = path.suffix.lower().endswith("parquet")
-    read = geopandas.read_parquet if is_parquet else geopandas.read_file
     try:
-        frame = read(path)
+        frame = _read_frame(geopandas, path)
+    except DataError:
+        raise
     # GDAL, Arrow and the file system each have their own errors.
     except Exception as error:
         message = f"{path} cannot be read as vectors: {first_cause(error)}; copy it again"
@@ -303,3 +313,18 @@ def _read_with_pandas(
     shapes = [None if shape is None else shape.__geo_interface__ for shape in frame.geometry]
     crs = None if frame.crs is None else parse_crs(frame.crs.to_wkt())
     return list(zip(shapes, attributes, strict=True)), crs
+
+
+def _read_frame(geopandas: Any, path: Path) -> Any:  # noqa: ANN401 - imported late
+    """The one layer of a file that has geometries; tables such as QGIS's styles are none."""
+    if path.suffix.lower().endswith("parquet"):
+        return geopandas.read_parquet(path)
+    layers = geopandas.list_layers(path)
+    names = [str(name) for name in layers.name[layers.geometry_type.notna()]]
+    if len(names) != 1:
+        message = (
+            f"{path} has {len(names)} layers with geometries"
+            f"{': ' if names else ''}{', '.join(names[:8])}; give a file with one"
+        )
+        raise DataError(message)
+    return geopandas.read_file(path, layer=names[0])

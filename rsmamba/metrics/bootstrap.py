@@ -56,14 +56,14 @@ def bootstrap_intervals(
         blocks: Confusion matrix of each block (B, num_classes, num_classes); blocks without a
             counted pixel are left out.
         resamples: How often to resample, 10 or more.
-        seed: Of the random numbers; the same seed gives the same intervals.
+        seed: Of the random numbers, 0 or more; the same seed gives the same intervals.
         mean_classes: As in ``compute_scores``.
 
     Returns:
         The intervals; None if fewer than two blocks have counted pixels.
 
     Raises:
-        OptionError: If `resamples` is below 10.
+        OptionError: If `resamples` is below 10, or `seed` is negative.
 
     Example:
         >>> blocks = np.array([[[8, 2], [1, 9]], [[6, 4], [2, 8]], [[9, 1], [1, 9]]])
@@ -71,9 +71,7 @@ def bootstrap_intervals(
         >>> intervals.overall_accuracy.tolist()
         [0.7, 0.9]
     """
-    if resamples < 10:
-        message = f"{resamples} resamples give no interval; give 10 or more, such as 1000"
-        raise OptionError(message)
+    check_resampling(resamples=resamples, seed=seed)
     counted = blocks[blocks.sum(axis=(1, 2)) > 0].astype(np.float64)
     if len(counted) < 2:
         return None
@@ -92,6 +90,24 @@ def bootstrap_intervals(
         if field.name not in {"blocks", "resamples"}
     }
     return Intervals(blocks=len(counted), resamples=resamples, **ends)
+
+
+def check_resampling(*, resamples: int, seed: int) -> None:
+    """Refuse what gives no interval.
+
+    Args:
+        resamples: How often to resample.
+        seed: Of the random numbers.
+
+    Raises:
+        OptionError: If `resamples` is below 10, or `seed` is negative.
+    """
+    if resamples < 10:
+        message = f"{resamples} resamples give no interval; give 10 or more, such as 1000"
+        raise OptionError(message)
+    if seed < 0:
+        message = f"seed {seed} is not possible; give 0 or more"
+        raise OptionError(message)
 
 
 def _ends(scores: list[Scores], name: str) -> FloatArray:

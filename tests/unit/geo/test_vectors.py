@@ -202,3 +202,23 @@ def test_empty_polygons_of_other_formats_are_left_out(tmp_path: Path, utm_grid: 
     frame.to_file(tmp_path / "a.gpkg")
     labels = burnt(tmp_path / "a.gpkg", utm_grid).read(utm_grid.window)
     assert np.unique(labels).tolist() == [1, 255]
+
+
+def test_deep_nesting_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.geojson"
+    path.write_text("[" * 100_000)
+    with pytest.raises(SceneError, match=r"cannot be read as GeoJSON: maximum recursion depth"):
+        read_features(path, field="class")
+
+
+def test_several_layers_are_refused(write_json: WriteJson, tmp_path: Path) -> None:
+    """But a table beside the layer, as QGIS writes for its styles, is none."""
+    geopandas, pandas, pyogrio = map(pytest.importorskip, ("geopandas", "pandas", "pyogrio"))
+    frame = geopandas.read_file(write_json((box(5, 5, 9), "land")))
+    path = tmp_path / "labels.gpkg"
+    frame.to_file(path, layer="labels")
+    pyogrio.write_dataframe(pandas.DataFrame({"style": ["x"]}), path, layer="layer_styles")
+    assert len(read_features(path, field="class")[0]) == 1
+    frame.to_file(path, layer="more")
+    with pytest.raises(DataError, match=r"has 2 layers with geometries: labels, more; give a file"):
+        read_features(path, field="class")
