@@ -6,7 +6,9 @@ the root beside the folder of the images) and flat ones (`images` and `masks`, o
 `_label` in the names). In Vaihingen an image and its labels have one name, so that folders decide.
 """
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -60,7 +62,7 @@ def find_isprs_files(root: Path, dataset: IsprsDataset | None = None) -> IsprsFo
         msg = f"{root} is not a folder; give the folder into which the archives were unpacked"
         raise DataError(msg)
     candidates: dict[IsprsDataset, dict[tuple[str, Role], list[Path]]] = {}
-    for path in sorted(root.rglob("*")):
+    for path in sorted(_files_below(root)):
         if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
             found = identify(path)
             if found is not None and path.is_file():
@@ -68,6 +70,17 @@ def find_isprs_files(root: Path, dataset: IsprsDataset | None = None) -> IsprsFo
                 candidates.setdefault(name, {}).setdefault((tile, role), []).append(path)
     chosen = _choose_dataset(root, candidates, dataset)
     return _arrange(root, chosen, candidates[chosen])
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    """Files of a folder and all below it, those behind links too, each folder once."""
+    seen: set[Path] = set()
+    for folder, names, files in os.walk(root, followlinks=True):
+        here = Path(folder)
+        # A link may lead back to a folder that it lies in.
+        seen.add(here.resolve())
+        names[:] = [name for name in names if (here / name).resolve() not in seen]
+        yield from (here / name for name in files)
 
 
 def identify(path: Path) -> tuple[IsprsDataset, str, Role] | None:

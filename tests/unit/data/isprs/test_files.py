@@ -52,6 +52,19 @@ def test_every_layout_is_found(
     assert found == set(made.files)
 
 
+def test_folders_behind_links_are_searched(tmp_path: Path) -> None:
+    """Archives lie where there is room; a link that leads back is followed once."""
+    (tmp_path / "disk" / "top").mkdir(parents=True)
+    (tmp_path / "disk" / "top" / "top_mosaic_09cm_area1.tif").touch()
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "top").symlink_to(tmp_path / "disk" / "top")
+    (root / "back").symlink_to(root)
+    folder = find_isprs_files(root)
+    assert folder.files == {"1": {"irrg": root / "top" / "top_mosaic_09cm_area1.tif"}}
+    assert not folder.doubles
+
+
 def test_doubles_are_named_and_empty_surface_models_come_last(tmp_path: Path) -> None:
     for name in ("ownapproach", "lastools"):
         (tmp_path / f"dsm_potsdam_02_10_normalized_{name}.jpg").touch()
