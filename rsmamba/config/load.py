@@ -18,6 +18,14 @@ from rsmamba.errors import ConfigError
 
 Schema = TypeVar("Schema")
 _MOST_CHARACTERS = 60
+# In the place of pydantic's words, which name types of Python.
+_PLAIN_WORDS = {
+    "dataclass_type": "Input should be a section of keys and values",
+    "dict_type": "Input should be a section of keys and values",
+    "tuple_type": "Input should be a list, such as [a, b]",
+    "path_type": "Input should be a path",
+    "none_required": "Input should be left out",
+}
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -129,8 +137,7 @@ def _first_error(error: ValidationError) -> str:
     first = problems[0]
     where = ".".join(str(part) for part in first["loc"])
     text = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "dataclass_type":
-        text = "Input should be a section of keys and values"
+    text = _PLAIN_WORDS.get(first["type"], text)
     given = repr(first["input"])
     if len(given) > _MOST_CHARACTERS:
         given = given[:_MOST_CHARACTERS] + "..."

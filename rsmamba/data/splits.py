@@ -1,5 +1,6 @@
 """The train and the validation scenes of a run, wherever they come from."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -10,6 +11,8 @@ from rsmamba.data.pairs import ScenePair, find_pairs, listed
 from rsmamba.data.source import SourceConfig
 from rsmamba.data.table import TableRow, read_table
 from rsmamba.errors import DataError, OptionError
+
+logger = logging.getLogger(__name__)
 
 Pairs = tuple[ScenePair, ...]
 Split = Literal["train", "validation", "test"]
@@ -97,6 +100,11 @@ def _of_table(config: SourceConfig) -> tuple[Pairs, Pairs]:
     """Pairs of a table, by its own splits where it has a column for them."""
     rows = read_table(config.root / config.table)
     if any(row.split is not None for row in rows):
+        if config.train or config.validation:
+            logger.warning(
+                "%s has a column split, which counts; data.train and data.validation do not",
+                config.root / config.table,
+            )
         train = tuple(row.pair for row in rows if row.split == "train")
         validation = tuple(row.pair for row in rows if row.split == "validation")
         if config.validation_share:

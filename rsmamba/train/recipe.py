@@ -54,7 +54,8 @@ class OptimiserConfig:
         Raises:
             OptionError: If a number is outside its range.
         """
-        if not (self.learning_rate > 0 and self.weight_decay >= 0 and self.gradient_clip >= 0):
+        positive = 0 < self.learning_rate < math.inf
+        if not (positive and 0 <= self.weight_decay < math.inf and self.gradient_clip >= 0):
             msg = (
                 f"learning_rate is {self.learning_rate}, weight_decay {self.weight_decay}, "
                 f"gradient_clip {self.gradient_clip}; the first must be above 0, the others 0 or "
@@ -169,7 +170,7 @@ class LossConfig:
         if not 0 <= self.label_smoothing < 1:
             msg = f"label_smoothing is {self.label_smoothing}; give a share from 0 to below 1"
             raise OptionError(msg)
-        if not self.dice_smoothing > 0:
+        if not 0 < self.dice_smoothing < math.inf:
             msg = f"dice_smoothing is {self.dice_smoothing}; give more than 0"
             raise OptionError(msg)
         for name in ("focal_gamma", "auxiliary"):

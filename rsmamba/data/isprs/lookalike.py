@@ -113,13 +113,13 @@ def make_isprs(
         size: Side of a tile, pixels; tiles of Vaihingen differ in height, as the real ones do.
         tiles: Number of tiles, 1 to all; four are enough to train, validate and test by any split.
         layout: Folders as the society ships them, as torchgeo expects them, or flat.
-        seed: Seed of the tiles.
+        seed: Seed of the tiles, 0 or more.
 
     Returns:
         What was written.
 
     Raises:
-        OptionError: If the size or the number of tiles is not allowed.
+        OptionError: If the size, the number of tiles or the seed is not allowed.
         OutputExistsError: If the folder holds something.
         OutputError: If it cannot be written.
     """
@@ -129,6 +129,9 @@ def make_isprs(
             f"size is {size} and tiles {tiles}; give a size of {_SMALLEST} or more and 1 to "
             f"{there_are} tiles"
         )
+        raise OptionError(msg)
+    if seed < 0:
+        msg = f"seed is {seed}; give 0 or more"
         raise OptionError(msg)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         msg = f"{root} exists and is not an empty folder; give another one"

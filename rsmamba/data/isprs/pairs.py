@@ -99,7 +99,8 @@ def divide_tiles(lists: TileLists, config: SourceConfig) -> tuple[tuple[str, ...
         Train and validation tiles; the latter are empty where a share of rows is kept instead.
 
     Raises:
-        OptionError: If nothing says what to validate on, or a pattern matches no train tile.
+        OptionError: If nothing says what to validate on, a pattern matches no train tile, or none
+            is left to train on.
     """
     known = (*lists.train, *lists.validation)
     if config.validation_share:
@@ -120,7 +121,14 @@ def divide_tiles(lists: TileLists, config: SourceConfig) -> tuple[tuple[str, ...
             )
             raise OptionError(msg)
     chosen = tuple(t for t in known if any(fnmatchcase(t, p) for p in config.validation))
-    return tuple(tile for tile in known if tile not in chosen), chosen
+    left = tuple(tile for tile in known if tile not in chosen)
+    if not left:
+        msg = (
+            f"validation is {list(config.validation)}, which takes all train tiles of the split "
+            f"{config.split}; name fewer"
+        )
+        raise OptionError(msg)
+    return left, chosen
 
 
 def image_part(files: dict[Role, Path], bands: IsprsBands) -> RasterPart | None:

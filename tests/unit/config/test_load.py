@@ -67,6 +67,8 @@ def test_overrides_win_and_may_make_sections(tmp_path: Path) -> None:
         ("title: a\noven: {degrees: 400}\n", "oven: degrees is 400.0; give 300 or less"),
         ("title: a\noven: warm\n", "oven: Input should be a section of keys and values"),
         ("title: []\nsteps: 3\n", "and 1 more"),
+        ("title: a\nsteps: 3\n", "steps: Input should be a list, such as [a, b] (got 3)"),
+        ("title: a\nbook: 3\n", "book: Input should be a path (got 3)"),
         ("title: [" + "9, " * 99 + "9]\n", "9, 9,...)"),
         ("- title\n", "holds no sections"),
         ("", "holds no sections"),

@@ -105,3 +105,10 @@ def test_without_anything_to_validate_on(root: Path) -> None:
     write(root, "image,mask\na.tif,a_l.tif\n")
     with pytest.raises(DataError, match=r"nothing to validate on; set data.validation_share"):
         find_splits(make_config(root))
+
+
+def test_patterns_beside_splits_are_told(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(root, "image,mask,split\na.tif,a_l.tif,train\nb.tif,b_l.tif,validation\n")
+    with caplog.at_level("WARNING", logger="rsmamba.data.splits"):
+        assert names(make_config(root, train=("b",))) == [["a"], ["b"]]
+    assert "has a column split, which counts; data.train and" in caplog.text

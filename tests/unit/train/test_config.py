@@ -52,6 +52,7 @@ def test_precision_may_be_the_number_that_yaml_reads(precision: Any) -> None:  #
     [
         ({"learning_rate": 0.0}, "learning_rate is 0.0, .* the first must be above 0"),
         ({"learning_rate": NAN}, "learning_rate is nan"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf"),
         ({"weight_decay": -1.0}, "weight_decay -1.0"),
         ({"gradient_clip": -1.0}, "gradient_clip -1.0; the first must be above 0, the others 0"),
         ({"betas": (0.9, 1.0)}, "betas are .0.9, 1.0.; give two numbers of 0 or more, below 1"),

@@ -72,6 +72,8 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
             OptionError, match=f"size is {size} and tiles {tiles}; give .* 33 tiles"
         ):
             make_isprs(tmp_path / "a", dataset="vaihingen", size=size, tiles=tiles)
+    with pytest.raises(OptionError, match="seed is -1; give 0 or more"):
+        make_isprs(tmp_path / "a", dataset="vaihingen", seed=-1)
     (tmp_path / "file").touch()
     with pytest.raises(OutputExistsError, match="exists and is not an empty folder; give another"):
         make_isprs(tmp_path, dataset="vaihingen")

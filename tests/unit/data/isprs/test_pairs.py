@@ -91,6 +91,7 @@ def test_eroded_labels_validate_full_ones_train(lookalike: MakeFolder) -> None:
         ({"bidx": (1,)}, "bidx is given with kind isprs, where bands chooses the bands"),
         ({"kind": "folders", "train": ("1",)}, "dataset is given with kind folders; set kind to"),
         ({"validation": ("2",)}, "no train tile of the split geoseg matches '2'; there are 1, 3"),
+        ({"validation": ("*",)}, r"validation is \['\*'\], which takes all train tiles of the"),
         ({"split": "ssrs"}, "the split ssrs has no validation tiles; name some of its train tiles"),
     ],
 )
