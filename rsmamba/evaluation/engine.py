@@ -16,7 +16,7 @@ from rsmamba.evaluation.naming import check_label_map
 from rsmamba.evaluation.pictures import Overview, ScenePicture, overview_factor, tile_picture
 from rsmamba.evaluation.protocols import Protocol, choose_protocol
 from rsmamba.evaluation.result import AccuracyReport, SceneAccuracy, WorstTile
-from rsmamba.evaluation.scenes import PathLike, ScenePaths, find_scenes
+from rsmamba.evaluation.scenes import PathLike, ScenePaths, find_scenes, scene_names
 from rsmamba.evaluation.sources import ReadOptions, open_pair, read_provenance
 from rsmamba.evaluation.summary import area_estimates, boundary_curve, tally_of, total_counts
 from rsmamba.evaluation.windows import read_side
@@ -145,6 +145,7 @@ class _Run:
         progress: Progress | None,
     ) -> None:
         self.paths = paths
+        self.names = scene_names(paths)
         self.options = options
         self.total = sum(_num_pixels(scene.map) for scene in paths)
         self.count = replace(count, tile=_fitting_tile(self.total, count))
@@ -227,7 +228,7 @@ def _scene(run: _Run, index: int, *, means: tuple[int, ...] | None) -> SceneAccu
     paths, counted = run.paths[index], run.counted[index]
     counts = counted.counts.at_radius(run.count.radius)
     return SceneAccuracy(
-        name=paths.name,
+        name=run.names[index],
         map=str(paths.map),
         reference=str(paths.reference),
         grid=counted.grid.describe(),

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,10 +80,26 @@ def find_scenes(
         for name, given in columns.items()
         if given is not None
     }
-    return tuple(
+    scenes = tuple(
         ScenePaths(map=path, **{name: found[index] for name, found in partners.items()})
         for index, path in enumerate(maps)
     )
+    _check_once(scenes)
+    return scenes
+
+
+def _check_once(scenes: Sequence[ScenePaths]) -> None:
+    """Refuse the same map with the same reference twice: every pixel counts once."""
+    seen: set[tuple[str, str]] = set()
+    for scene in scenes:
+        pair = str(scene.map), str(scene.reference)
+        if pair in seen:
+            message = (
+                f"{scene.map} with {scene.reference} is given twice; every pixel counts once, so "
+                "give it once"
+            )
+            raise DataError(message)
+        seen.add(pair)
 
 
 def _files(given: PathLike | Sequence[PathLike], what: str) -> list[PathLike]:
@@ -194,7 +211,27 @@ def _read_list(path: Path) -> tuple[ScenePaths, ...]:
             raise DataError(message)
         names = ("map", "reference", "image", "probabilities")
         scenes.append(ScenePaths(**{n: path.parent / row[n] for n in names if row.get(n)}))
+    _check_once(scenes)
     return tuple(scenes)
+
+
+def scene_names(scenes: Sequence[ScenePaths]) -> list[str]:
+    """Name scenes so that no two have one name.
+
+    Args:
+        scenes: The scenes.
+
+    Returns:
+        The name of each map, with its folder or a number where others have the same.
+    """
+    stems = [scene.name for scene in scenes]
+    shared = {stem for stem, number in Counter(stems).items() if number > 1}
+    names: list[str] = []
+    for scene, stem in zip(scenes, stems, strict=True):
+        name = f"{Path(scene.map).parent.name}/{stem}" if stem in shared else stem
+        same = sum(other == name or other.startswith(f"{name} (") for other in names)
+        names.append(f"{name} ({same + 1})" if stem in shared and same else name)
+    return names
 
 
 def reference_is_vector(scene: ScenePaths) -> bool:

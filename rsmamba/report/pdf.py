@@ -1,6 +1,7 @@
 """The report as a PDF, drawn with matplotlib."""
 
 import textwrap
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ def write_pdf(report: AccuracyReport, path: str | Path, *, overwrite: bool = Fal
     backend = require("matplotlib.backends.backend_pdf", extra="report")
 
     def write(target: Path) -> None:
-        with backend.PdfPages(target) as pages:
+        with warnings.catch_warnings(), backend.PdfPages(target) as pages:
+            # Names in scripts that the font lacks become boxes; the page and the table have them.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             for figure in _figures(report):
                 pages.savefig(figure)
 

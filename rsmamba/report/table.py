@@ -2,14 +2,18 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from rsmamba.evaluation.result import AccuracyReport
+from rsmamba.metrics import AreaEstimates
 from rsmamba.report.files import write_file
 
 HEADER = ("scope", "name", "measure", "value", "low", "high")
 Row = tuple[str, str, str, float | int | str, float | str, float | str]
+_OF_AREAS = tuple(
+    field.name for field in fields(AreaEstimates) if not field.name.startswith("overall_accuracy")
+)
 _SHARED = ("overall_accuracy", "kappa", "mean_f1", "mean_iou")
 
 
@@ -84,8 +88,11 @@ def _area_rows(report: AccuracyReport) -> Iterator[Row]:
     estimates = report.areas.estimates
     if estimates is None:
         return
+    for measure in ("overall_accuracy", "overall_accuracy_se"):
+        yield "area", "", measure, getattr(estimates, measure), "", ""
+    yield "area", "", "unit", report.areas.unit, "", ""
     for index, name in enumerate(report.classes.names):
-        for measure in ("area", "area_se", "mapped_area", "users_accuracy", "producers_accuracy"):
+        for measure in _OF_AREAS:
             yield "area", name, measure, float(getattr(estimates, measure)[index]), "", ""
 
 

@@ -249,3 +249,21 @@ def test_the_error_picture_is_exact(
     seen = cells[1] > 0
     np.testing.assert_allclose(picture.errors[seen] / 254, share[seen], atol=1 / 254)
     assert np.array_equal(picture.prediction, prediction[::3, ::3])
+
+
+def test_scenes_of_one_name_are_told_apart(town: Town, write_labels: Write) -> None:
+    maps = [write_labels(town[0], f"{folder}/map.tif") for folder in ("north", "south")]
+    theirs = [write_labels(town[1], f"{folder}/r.tif") for folder in ("north", "south")]
+    report = evaluate(maps, theirs)
+    assert [scene.name for scene in report.scenes] == ["north/map", "south/map"]
+    report = evaluate([maps[0], maps[0], maps[1]], [*theirs, theirs[1]])
+    assert [scene.name for scene in report.scenes] == ["north/map", "north/map (2)", "south/map"]
+
+
+def test_no_pixel_is_given_twice(town: Town, write_labels: Write, tmp_path: Path) -> None:
+    ours, theirs = write_labels(town[0], "map.tif"), write_labels(town[1], "r.tif")
+    with pytest.raises(DataError, match=r"map.tif with .*r.tif is given twice; every pixel counts"):
+        evaluate([ours, ours], [theirs, theirs])
+    (tmp_path / "list.csv").write_text("map,reference\nmap.tif,r.tif\nmap.tif,r.tif\n")
+    with pytest.raises(DataError, match=r"is given twice"):
+        evaluate(tmp_path / "list.csv")
