@@ -78,6 +78,8 @@ class SegmentationModule(lightning.LightningModule):
             groups,
             lr=options.learning_rate,
             betas=options.betas,
+            # One pass over all weights; Lightning clips no gradients for it under autocast.
+            fused=self.config.trainer.precision == "32",
         )
 
     @override

@@ -45,6 +45,19 @@ def test_a_run_learns(result: TrainResult) -> None:
     assert (last.mean_iou or 0) > 1.5 * (first.mean_iou or 1)
 
 
+def test_half_precision_learns_with_clipped_gradients(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    config = make_config(tmp_path / "run", epochs=6)
+    trainer = replace(config.trainer, precision="bf16")
+    config = replace(config, trainer=trainer, data=replace(config.data, chips_per_epoch=8))
+    assert config.optimiser.gradient_clip > 0
+
+    records = fit(config).records
+
+    assert records[-1].loss < 0.9 * records[0].loss
+
+
 def test_a_run_leaves_these_files(result: TrainResult) -> None:
     names = {path.name for path in result.run_dir.iterdir()}
     models = {"best.safetensors", "last.safetensors"}
