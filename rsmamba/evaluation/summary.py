@@ -9,9 +9,12 @@ from rsmamba.errors import DataError
 from rsmamba.evaluation.counting import PixelTally, SceneCounts
 from rsmamba.evaluation.result import ClassAreas, CurvePoint
 from rsmamba.geo.grid import GeoGrid
+from rsmamba.geo.gsd import ground_sample_distance_m
 from rsmamba.metrics import compute_scores, estimate_areas
 
 _SQUARE_METRES_A_HECTARE = 10_000.0
+# Areas of pixels may differ by this part; more would be more than most standard errors.
+_UNEVEN_SHARE = 0.01
 
 
 def total_counts(scenes: Sequence[SceneCounts], radius: int) -> NDArray[np.int64]:
@@ -89,7 +92,8 @@ def area_estimates(scenes: Sequence[SceneCounts], grids: Sequence[GeoGrid]) -> C
             note="Every pixel of the map has a reference, so that areas are counted, not estimated."
         )
     sizes = [grid.gsd_m for grid in grids]
-    in_hectares = all(size is not None for size in sizes)
+    uneven = any(not _has_even_pixels(grid) for grid in grids)
+    in_hectares = all(size is not None for size in sizes) and not uneven
     factors = [
         (size or 0.0) ** 2 / _SQUARE_METRES_A_HECTARE if in_hectares else 1 for size in sizes
     ]
@@ -105,4 +109,25 @@ def area_estimates(scenes: Sequence[SceneCounts], grids: Sequence[GeoGrid]) -> C
         "(Olofsson et al. 2014). Standard errors hold if labelled pixels were drawn at random "
         "within each map class; where they lie in patches the true errors are larger."
     )
+    if uneven:
+        note += (
+            " Areas are numbers of pixels, since one pixel covers more ground in one part of a "
+            "scene than in another; warp maps to an equal-area CRS for hectares."
+        )
     return ClassAreas(note=note, unit="ha" if in_hectares else "px", estimates=estimates)
+
+
+def _has_even_pixels(grid: GeoGrid) -> bool:
+    """Say whether pixels cover about the same ground all over a scene.
+
+    In degrees and in Web Mercator they do not, over more than a small part of the earth.
+    """
+    if grid.crs is None or grid.transform.is_identity:
+        return True
+    places = [(row, col) for row in (0, grid.height - 1) for col in (0, grid.width - 1)]
+    sides = [
+        ground_sample_distance_m(grid.crs, grid.transform, centre_row=row, centre_col=col)
+        for row, col in places
+    ]
+    known = [side for side in sides if side is not None]
+    return not known or (max(known) / min(known)) ** 2 < 1 + _UNEVEN_SHARE

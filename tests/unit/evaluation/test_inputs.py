@@ -267,3 +267,15 @@ def test_no_pixel_is_given_twice(town: Town, write_labels: Write, tmp_path: Path
     (tmp_path / "list.csv").write_text("map,reference\nmap.tif,r.tif\nmap.tif,r.tif\n")
     with pytest.raises(DataError, match=r"is given twice"):
         evaluate(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(("step", "unit"), [(0.2, "px"), (1e-5, "ha")])
+def test_areas_are_pixels_where_these_are_uneven(
+    town: Town, write_labels: Write, *, step: float, unit: str
+) -> None:
+    """72 rows of a fifth of a degree reach from 60 to 46 degrees north."""
+    grid = {"crs": "EPSG:4326", "transform": Affine(step, 0, 10, 0, -step, 60)}
+    ours = write_labels(town[0], "map.tif", grid=grid)
+    areas = evaluate(ours, write_labels(town[1], "r.tif", grid=grid)).areas
+    assert areas.unit == unit
+    assert ("Areas are numbers of pixels" in areas.note) == (unit == "px")
