@@ -108,6 +108,9 @@ def evaluate(
     check_radius(curve)
     read_side(tile)
     check_resampling(resamples=resamples, seed=seed)
+    if num_worst < 0:
+        message = f"num_worst is {num_worst}; give the number of worst tiles to list, 0 or more"
+        raise OptionError(message)
     _check_choice("labels", labels, ("auto", "index", "colour"))
     _check_choice("unknown", unknown, ("fail", "ignore"))
     paths = find_scenes(prediction, reference, image=image, probabilities=probabilities)

@@ -265,6 +265,14 @@ def _score_reader(scene: Scene, classes: ClassScheme) -> ReadScores:
         rounded = np.clip(values, 0, 1)
         values = np.where(np.abs(rounded - values) <= _ROUNDING, rounded, values)
         values[~pixels.valid] = np.nan
+        wrong = values[(values < 0) | (values > 1)]
+        if wrong.size:
+            message = (
+                f"{scene.path} holds the score {wrong[0]:g} ({wrong.size} such pixels around row "
+                f"{window.row}, col {window.col}); scores are 0 to 1: apply softmax to logits, and "
+                "divide percent by 100"
+            )
+            raise DataError(message)
         return values
 
     return read

@@ -154,6 +154,7 @@ def test_several_bands_are_no_indices(town: Town, write_labels: Any) -> None:  #
         ({"labels": "names"}, "labels is 'names'; give one of auto, index, colour"),
         ({"unknown": "skip"}, "unknown is 'skip'; give one of fail, ignore"),
         ({"tile": 8}, "tile of 8 px is not possible; give 16 to 8192"),
+        ({"num_worst": -1}, "num_worst is -1; give the number of worst tiles to list, 0 or more"),
         ({"seed": -1}, "seed -1 is not possible; give 0 or more"),
         ({"resamples": 1}, "1 resamples give no interval"),
         ({"curve": 99}, "boundary radius 99 px is not possible"),

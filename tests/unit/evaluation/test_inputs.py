@@ -224,6 +224,13 @@ def test_other_scores_are_refused(
         evaluate(ours, theirs, probabilities=scores)
 
 
+def test_scores_that_are_no_share_are_refused(town: Town, write_labels: Write) -> None:
+    percent = write_labels(np.full(town[0].shape, 80, np.float32), "percent.tif")
+    ours, theirs = write_labels(town[0], "map.tif"), write_labels(town[1], "reference.tif")
+    with pytest.raises(DataError, match=r"percent.tif holds the score 80 .*; scores are 0 to 1"):
+        evaluate(ours, theirs, probabilities=percent)
+
+
 def test_images_must_lie_on_the_maps_grid(town: Town, write_labels: Write) -> None:
     ours, theirs = write_labels(town[0], "map.tif"), write_labels(town[1], "reference.tif")
     image = write_labels(np.zeros((3, 9, 9), np.uint8), "image.tif")
