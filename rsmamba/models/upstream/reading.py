@@ -120,7 +120,10 @@ def _load(path: Path) -> Mapping[str, Any]:
                 f"torch.save({{k: c[k] for k in {WRAPPERS} if k in c}}, 'weights_only.pth')\""
             )
         else:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            # What a broken pickle says means nothing, or advises reading it without the safeguard.
+            is_told = isinstance(error, OSError | RuntimeError) or path.suffix == ".safetensors"
+            text = str(error) if is_told else "no file that torch wrote"
+            reason = text.splitlines()[0] if text else type(error).__name__
             message = f"{path} is not a readable checkpoint ({reason}); download it again"
         raise ModelFileError(message) from error
     if not isinstance(content, Mapping):
