@@ -49,6 +49,7 @@ class LabelledScene:
         height: Rows that are used.
         width: Columns.
         bidx: Bands of the image file that are used, 1-based.
+        reads_indices: True if the image has a colour table and its indices are read as numbers.
         num_bands: Bands of the image and of what is stacked on it.
         dtype: Type of the pixels.
         label_counts: Pixels of each class (classes,) where the image is valid.
@@ -80,6 +81,7 @@ class LabelledScene:
             self.first_row = first
             self.height, self.width = last - first, image.grid.width
             self.bidx = image.scenes[0].bidx
+            self.reads_indices = chosen is None and image.scenes[0].colours[0] == "palette"
             self.num_bands = image.num_bands
             self.dtype = np.dtype(image.dtype)
             self._labels = open_labels(pair.mask, image.scenes[0], labels or LabelOptions())

@@ -15,7 +15,9 @@ def remarks(
     *,
     band_names: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
-    """Look for constant bands, pixels that are not numbers, and classes without a pixel.
+    """Look for what is allowed and seldom meant.
+
+    Colour tables, constant bands, pixels that are not numbers, and classes without a pixel.
 
     Args:
         scenes: Training scenes.
@@ -26,10 +28,21 @@ def remarks(
         One line for each finding.
     """
     return (
+        *_colour_tables(scenes),
         *_constant_bands(statistics, band_names),
         *_missing_pixels(scenes),
         *_empty_classes(scenes),
     )
+
+
+def _colour_tables(scenes: Sequence[LabelledScene]) -> Iterator[str]:
+    with_table = [scene for scene in scenes if scene.reads_indices]
+    if with_table:
+        yield (
+            f"{with_table[0].pair.image} has a colour table, as {len(with_table)} of {len(scenes)} "
+            "training scenes have, and its indices are taken for numbers; write colours with "
+            "gdal_translate -expand rgb, or give data.bidx: [1] if the indices are meant"
+        )
 
 
 def _constant_bands(statistics: BandStatistics, band_names: Sequence[str] | None) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import rasterio
 
 from rsmamba.classes import ClassScheme
 from rsmamba.data import LabelledScene, ScenePair, band_statistics, remarks
@@ -37,3 +38,15 @@ def test_good_data_are_not_remarked(write_raster: WriteRaster) -> None:
     scene = make_scene(write_raster, np.array([[[1, 2, 3]]], np.uint8))
     lines = remarks([scene], band_statistics([scene]))
     assert [line.split(" has no pixel")[0] for line in lines] == ["the class road"]
+
+
+def test_indices_of_a_colour_table_are_told_unless_asked_for(write_raster: WriteRaster) -> None:
+    scene = make_scene(write_raster, np.array([[[1, 2, 3]]], np.uint8))
+    with rasterio.open(scene.pair.image, "r+") as file:
+        file.write_colormap(1, {1: (255, 0, 0, 255)})
+    scenes = [LabelledScene(scene.pair, classes=scene.classes, bidx=bidx) for bidx in (None, (1,))]
+
+    told, asked = (remarks([each], band_statistics([each])) for each in scenes)
+
+    assert told[0].split(" has a ")[1].startswith("colour table, as 1 of 1 training scenes have")
+    assert told[1:] == asked
