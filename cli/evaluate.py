@@ -1,5 +1,6 @@
 """``rsmamba evaluate``: how accurate class maps are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,7 +98,8 @@ def evaluate(
     del traceback
     console.configure(quiet=quiet, verbose=verbose)
     targets = {".html": report, ".csv": csv, ".pdf": pdf}
-    _check_targets(targets, overwrite=overwrite)
+    read = [path for path in (prediction, reference, classes) if path is not None]
+    _check_targets(targets, overwrite=overwrite, inputs=read)
     counting = {
         "protocol": protocol,
         "erode": erode,
@@ -145,14 +147,16 @@ def evaluate(
     console.show(values, text=lambda: _text(found, wrote), as_json=as_json)
 
 
-def _check_targets(targets: dict[str, Path | None], *, overwrite: bool) -> None:
+def _check_targets(
+    targets: dict[str, Path | None], *, overwrite: bool, inputs: Sequence[str]
+) -> None:
     """Refuse outputs that cannot be written before any work is done."""
     from rsmamba.errors import require
     from rsmamba.geo.output import check_output
 
     for suffix, path in targets.items():
         if path is not None:
-            check_output(path, overwrite=overwrite, suffixes=(suffix,))
+            check_output(path, overwrite=overwrite, inputs=inputs, suffixes=(suffix,))
     if targets[".pdf"] is not None:
         require("matplotlib", extra="report")
 

@@ -99,3 +99,13 @@ def test_existing_reports_are_refused_before_work(
     assert path.read_text() == "mine"
     assert run(["evaluate", labels, labels, "--report", str(path), "--overwrite", "-q"]) == 0
     assert path.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_list_of_maps_is_not_replaced_by_a_table(
+    labels: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "maps.csv"
+    path.write_text(f"map,reference\n{labels},{labels}\n")
+    assert run(["evaluate", str(path), "--csv", str(path), "--overwrite"]) == 1
+    assert "maps.csv is also an input; give another name" in capsys.readouterr().err
+    assert path.read_text().startswith("map,reference")
