@@ -61,8 +61,8 @@ class Comparison:
     def measure(self, source: Source, split: Split) -> dict[str, list[Outcome]]:
         """Predict whole scenes with the last epoch of every run that was not measured yet.
 
-        The last and not the best epoch: short runs differ by less on the one validation tile than
-        that tile's own noise, and the best epoch there is often one of the middle of the schedule.
+        Not the best epoch: on the one validation tile, epochs of short runs differ by less than its
+        noise, and the best is often one of the middle of the schedule.
 
         Args:
             source: Configuration and data.
