@@ -226,11 +226,12 @@ def scene_names(scenes: Sequence[ScenePaths]) -> list[str]:
     """
     stems = [scene.name for scene in scenes]
     shared = {stem for stem, number in Counter(stems).items() if number > 1}
+    turns: Counter[str] = Counter()
     names: list[str] = []
     for scene, stem in zip(scenes, stems, strict=True):
         name = f"{Path(scene.map).parent.name}/{stem}" if stem in shared else stem
-        same = sum(other == name or other.startswith(f"{name} (") for other in names)
-        names.append(f"{name} ({same + 1})" if stem in shared and same else name)
+        turns[name] += 1
+        names.append(name if turns[name] == 1 else f"{name} ({turns[name]})")
     return names
 
 
